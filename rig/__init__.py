@@ -1,0 +1,1 @@
+"""The real parts that tests run against, and where what they are built from is cached."""

@@ -1,0 +1,1 @@
+"""The commands: a thin edge that parses words and prints results."""

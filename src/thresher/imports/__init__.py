@@ -1,0 +1,1 @@
+"""The state machine of an import: observe, decide, act."""

@@ -1,0 +1,1 @@
+"""Adapters to the places VMs come from. They return facts, never phases."""
