@@ -4,7 +4,7 @@ A source, the transfer and a target know only these. Adapters return facts, neve
 asynchronous; the data plane (:class:`ByteSource`, :class:`ByteStream`) blocks and runs in threads.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,4 +222,18 @@ class Target(Protocol):
 
     async def vm_state(self, spec: ImportSpec, vm: SourceVM) -> VmState:
         """What is there now."""
+        ...
+
+
+class Transfer(Protocol):
+    """Whatever moves the disks: threads in this process, or a worker elsewhere."""
+
+    async def run(
+        self, export: Export, paths: Mapping[str, Path], progress: ProgressSink
+    ) -> Mapping[str, DiskResult]:
+        """Write each disk of ``export`` to the path its key maps to; finished ones are not done again.
+
+        Raises:
+            ThresherError: the first disk that failed; the others were stopped where they can be resumed.
+        """
         ...

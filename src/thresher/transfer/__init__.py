@@ -1,1 +1,1 @@
-"""The data plane: what a source sends becomes extents, inflated, written sparse, and remembered in a ledger."""
+"""The data plane: what a source sends becomes extents, inflated, written sparse, kept in a ledger."""
