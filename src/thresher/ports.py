@@ -49,6 +49,11 @@ class ByteSource(Protocol):
         """Whether ``open(n)`` costs no more than ``open(0)``; else it reads and drops ``n`` bytes."""
         ...
 
+    @property
+    def version(self) -> str:
+        """What changes when the content does (an ETag, a time of modification); "" where nothing tells."""
+        ...
+
     def open(self, offset: int = 0) -> ByteStream:
         """Open the bytes from ``offset`` on. Raises SourceError."""
         ...
@@ -228,9 +233,7 @@ class Target(Protocol):
 class Transfer(Protocol):
     """Whatever moves the disks: threads in this process, or a worker elsewhere."""
 
-    async def run(
-        self, export: Export, paths: Mapping[str, Path], progress: ProgressSink
-    ) -> Mapping[str, DiskResult]:
+    async def run(self, export: Export, paths: Mapping[str, Path], progress: ProgressSink) -> Mapping[str, DiskResult]:
         """Write each disk of ``export`` to the path its key maps to; finished ones are not done again.
 
         Raises:
