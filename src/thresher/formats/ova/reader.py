@@ -68,7 +68,8 @@ class OvaReader:
         """Take the next bytes of the archive; iterate to the end before the next call.
 
         Raises:
-            OvaError: while iterating, where the archive is malformed or names what it may not name.
+            OvaError: while iterating, where the archive is malformed or names what it may not name; the
+                reader is of no further use then.
         """
         rest = memoryview(data)
         skips = self._skips
