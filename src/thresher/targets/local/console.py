@@ -15,7 +15,8 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 """Terminal control sequences (ECMA-48, sections 5.3 and 5.4)."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _FIRMWARE = re.compile(
-    r"\s*(?:BdsDxe: |>>Start |>>End of |PXE-|UEFI |EDK II|Shell>|FS\d+:|BLK\d+:|PciRoot\(|Mapping table|Press )"
+    r"\s*(?:BdsDxe: |>>Start |>>End of |PXE-|"
+    r"UEFI |EDK II|Shell>|FS\d+:|BLK\d+:|PciRoot\(|Mapping table|Press )"
 )
 """How lines begin that EFI firmware writes before or instead of a guest (edk2: BdsDxe and the UEFI Shell)."""
 

@@ -45,7 +45,8 @@ def domain_xml(spec: ImportSpec, vm: SourceVM, disks: Sequence[Path], *, kvm: bo
     _nics(devices, spec, vm)
     _fixed(devices, vm)
     ET.indent(domain)
-    return ET.tostring(domain, encoding="unicode", xml_declaration=True) + "\n"
+    declaration = '<?xml version="1.0" encoding="UTF-8"?>\n'
+    return declaration + ET.tostring(domain, encoding="unicode") + "\n"
 
 
 def _add(

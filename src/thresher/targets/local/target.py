@@ -6,8 +6,6 @@ import os
 import shutil
 from pathlib import Path
 
-import yaml
-
 from thresher.model.errors import BootError, TargetError, TargetFull
 from thresher.model.naming import image_name, target_name
 from thresher.model.spec import ImportSpec
@@ -72,7 +70,7 @@ class LocalTarget:
         ]
         objects.append(manifests.virtual_machine(spec, vm, refs))
         home = self.home(spec, vm)
-        _write(home / "manifests.yaml", manifests_yaml(objects))
+        _write(home / "manifests.yaml", manifests.to_yaml(objects))
         _write(home / "domain.xml", domain_xml(spec, vm, disks, kvm=qemu.kvm_works()))
 
     def _disks(self, spec: ImportSpec, vm: SourceVM) -> tuple[Path, ...]:
@@ -155,11 +153,6 @@ class LocalTarget:
         return await wait_for_console(
             console, marker, timeout_s, lambda: qemu.running_pid(pid_file) is not None
         )
-
-
-def manifests_yaml(objects: list[manifests.Manifest]) -> str:
-    """Kubernetes objects as one YAML stream, in the order in which they have to be applied."""
-    return yaml.safe_dump_all(objects, sort_keys=False, allow_unicode=True, explicit_start=True, width=100)
 
 
 def _image_ref(spec: ImportSpec, key: str, path: Path) -> manifests.ImageRef:

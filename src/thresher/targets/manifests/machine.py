@@ -10,10 +10,12 @@ from thresher.targets.manifests import plan
 from thresher.targets.manifests.images import claim_name, volume_claim_templates
 from thresher.targets.manifests.values import IMPORT_UID, IMPORTED, JSON, ImageRef, Manifest
 
-RESERVED_MEMORY_MIB = 100
+RESERVED_MIB = 100
 """Harvester's webhook sets ``memory.guest`` to ``limits.memory`` less this, for QEMU itself
-(harvester/harvester, pkg/webhook/resources/virtualmachine/mutator.go, and its issue 1234). So the limit is
-set that much above the source's memory, or every VM would come out 100 MiB smaller than it went in."""
+(harvester/harvester, pkg/webhook/resources/virtualmachine/mutator.go, and its issue 1234). So the limit
+stands that much above the source's memory, or every VM would come out 100 MiB smaller than it went in."""
+RESERVED_WINDOWS_MIB = 256
+"""What Harvester's own Windows template reserves; its page on reserved memory says why Windows needs more."""
 
 HYPERV: dict[str, JSON] = {
     "relaxed": {},
@@ -99,11 +101,15 @@ def _annotations(spec: ImportSpec, vm: SourceVM, images: Sequence[ImageRef | Non
     annotations: dict[str, JSON] = {
         "harvesterhci.io/volumeClaimTemplates": json.dumps(volume_claim_templates(spec, vm, images)),
         "network.harvesterhci.io/ips": "[]",
-        "harvesterhci.io/reservedMemory": f"{RESERVED_MEMORY_MIB}Mi",
+        "harvesterhci.io/reservedMemory": f"{_reserved(vm)}Mi",
     }
     if vm.notes:
         annotations["field.cattle.io/description"] = vm.notes
     return annotations
+
+
+def _reserved(vm: SourceVM) -> int:
+    return RESERVED_WINDOWS_MIB if vm.os_family is OsFamily.WINDOWS else RESERVED_MIB
 
 
 def _domain(spec: ImportSpec, vm: SourceVM) -> dict[str, JSON]:
@@ -112,7 +118,7 @@ def _domain(spec: ImportSpec, vm: SourceVM) -> dict[str, JSON]:
     domain: dict[str, JSON] = {
         "cpu": {"sockets": cpu.sockets, "cores": cpu.cores_per_socket, "threads": 1},
         "memory": {"guest": f"{memory}Mi"},
-        "resources": {"limits": {"cpu": str(cpu.vcpus), "memory": f"{memory + RESERVED_MEMORY_MIB}Mi"}},
+        "resources": {"limits": {"cpu": str(cpu.vcpus), "memory": f"{memory + _reserved(vm)}Mi"}},
         "features": features,
         "devices": _devices(spec, vm),
     }
