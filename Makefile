@@ -5,7 +5,7 @@ PY := .venv/bin/python
 
 # Debian packages, by what needs them.
 APT_RUN := qemu-system-x86 qemu-utils qemu-block-extra
-APT_TEST := $(APT_RUN)
+APT_TEST := $(APT_RUN) ovmf
 
 .PHONY: help setup demo test lint format golden lock clean
 

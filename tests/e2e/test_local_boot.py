@@ -147,6 +147,27 @@ def test_qemu_says_in_its_own_words_why_it_did_not_start(tmp_path: Path) -> None
         assert "not-a-mac" in state.message
 
 
+def test_qemu_takes_every_bus_and_nic_model_at_once(tmp_path: Path) -> None:
+    buses = [Bus.SATA] * 7 + [Bus.SCSI] * 2 + [Bus.USB] * 2 + [Bus.VIRTIO] * 2
+    disks = tuple(Disk(f"d{i}", Bytes(1 << 20), bus) for i, bus in enumerate(buses))
+    models = ["vmxnet3", "e1000", "e1000e", "pcnet32", "rtl8139", "ne2k_pci"]
+    nics = tuple(Nic(f"n{i}", None, f"52:54:00:00:00:0{i}", model) for i, model in enumerate(models))
+    vm = machine(Bus.SATA, disks=disks, nics=nics)
+    with imported(tmp_path, vm, boot_sector("all there"), *[bytes(512)] * 12) as target:
+        asyncio.run(target.start_vm(SPEC, vm))
+        assert asyncio.run(target.prove_boot(SPEC, vm, None, PATIENCE_S)) == "all there"
+
+
+def test_secure_boot_comes_up_in_system_management_mode(tmp_path: Path) -> None:
+    secure = Firmware(FirmwareType.EFI, secure_boot=True, tpm=True)
+    vm = machine(Bus.SATA, firmware=secure, memory=MiB(256))
+    with imported(tmp_path, vm, bytes(512)) as target:
+        asyncio.run(target.start_vm(SPEC, vm))
+        while b"BdsDxe" not in target.console_path(SPEC, vm).read_bytes():
+            time.sleep(0.05)  # the firmware refuses to come so far without SMM
+        assert "without its TPM" in asyncio.run(target.vm_state(SPEC, vm)).message
+
+
 def test_a_pid_of_another_process_is_not_taken_for_the_vm(tmp_path: Path) -> None:
     vm = machine(Bus.SATA)
     with imported(tmp_path, vm, boot_sector("never")) as target:

@@ -15,7 +15,7 @@ RESERVED_MIB = 100
 (harvester/harvester, pkg/webhook/resources/virtualmachine/mutator.go, and its issue 1234). So the limit
 stands that much above the source's memory, or every VM would come out 100 MiB smaller than it went in."""
 RESERVED_WINDOWS_MIB = 256
-"""What Harvester's own Windows template reserves; its page on reserved memory says why Windows needs more."""
+"""What Harvester's own Windows templates reserve (harvester/harvester, pkg/data/template.go)."""
 
 HYPERV: dict[str, JSON] = {
     "relaxed": {},
