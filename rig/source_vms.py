@@ -1,5 +1,7 @@
 """Source VMs as their platforms state them: the input of the translation's tests and golden files."""
 
+from dataclasses import replace
+
 from thresher.model.spec import ImportSpec, NetworkMapping, NicModel
 from thresher.model.units import GIB, Bytes, MiB
 from thresher.model.vm import (
@@ -137,5 +139,9 @@ CASES: dict[str, tuple[ImportSpec, SourceVM]] = {
     "halted": (SPEC, HALTED),
     "odd-name": (SPEC, ODD_NAME),
     "overrides": (OVERRIDES_SPEC, LINUX_BIOS),
+    "cpu-8-by-2": (SPEC, replace(LINUX_BIOS, cpu=CpuTopology(8, 2))),
+    "cpu-8-by-4": (SPEC, replace(LINUX_BIOS, cpu=CpuTopology(8, 4))),
+    "cpu-8-by-8": (SPEC, replace(LINUX_BIOS, cpu=CpuTopology(8, 8))),
+    "two-unmapped-nics": (SPEC, replace(LINUX_BIOS, nics=FOUR_NICS.nics)),
 }
 """Every case that has a golden file, by its name."""

@@ -104,6 +104,11 @@ def test_the_words_of_efi_firmware_are_not_the_guests(tmp_path: Path) -> None:
     assert console_text(console(tmp_path, said + b"Linux version 6.1\r\n")) == "Linux version 6.1"
 
 
+def test_a_marker_may_look_like_firmware(tmp_path: Path) -> None:
+    path = console(tmp_path, b"Press any key to continue\r\n")
+    assert asyncio.run(wait_for_console(path, "any key", 60, lambda: False)) == "Press any key to continue"
+
+
 def test_no_console_is_no_words(tmp_path: Path) -> None:
     assert console_text(tmp_path / "none") == ""
     assert last_words(tmp_path / "none") == ""

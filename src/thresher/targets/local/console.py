@@ -21,10 +21,14 @@ _FIRMWARE = re.compile(
 """How lines begin that EFI firmware writes before or instead of a guest (edk2: BdsDxe and the UEFI Shell)."""
 
 
-def console_text(path: Path) -> str:
+def console_text(path: Path, *, firmware: bool = False) -> str:
     """What the guest said so far, as plain text without terminal control; "" where there is nothing yet.
 
-    What the firmware says of itself does not count: it speaks even where nothing boots.
+    What EFI firmware says of itself does not count, for it speaks even where nothing boots.
+
+    Args:
+        path: the console's file.
+        firmware: whether its words are wanted too.
     """
     try:
         with path.open("rb") as handle:
@@ -34,7 +38,7 @@ def console_text(path: Path) -> str:
         return ""
     text = _CONTROLS.sub("", _ESCAPES.sub("", raw.decode("utf-8", "replace").replace("\r", "\n")))
     lines = [line.rstrip() for line in text.split("\n")]
-    return "\n".join(line for line in lines if line and not _FIRMWARE.match(line))
+    return "\n".join(line for line in lines if line and (firmware or not _FIRMWARE.match(line)))
 
 
 def last_words(path: Path, lines: int = 3) -> str:
@@ -59,7 +63,7 @@ async def wait_for_console(
     deadline = time.monotonic() + timeout_s
     while True:
         running = is_running()  # asked first: what it said before it ended is then already written
-        text = console_text(path)
+        text = console_text(path, firmware=marker is not None)  # a marker may look like firmware's words
         if (marker in text) if marker is not None else text:
             return text
         wanted = "anything" if marker is None else repr(marker)
