@@ -5,9 +5,9 @@ PY := .venv/bin/python
 
 # Debian packages, by what needs them.
 APT_RUN := qemu-system-x86 qemu-utils qemu-block-extra
-APT_TEST := $(APT_RUN)
+APT_TEST := $(APT_RUN) ovmf
 
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test lint format golden lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ lint: setup ## ruff, mypy and the import rules
 format: setup ## format the code and mend what ruff can mend
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
+
+golden: setup ## make the golden files of the translation again (read the diff!)
+	@$(PY) -m rig.golden
 
 lock: ## resolve the dependencies anew into requirements.lock
 	@VIRTUAL_ENV=.venv .venv/bin/uv pip compile -q --universal --generate-hashes --no-emit-index-url --upgrade \
