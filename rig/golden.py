@@ -36,8 +36,7 @@ def files(name: str) -> dict[Path, str]:
         if made is not None
     ]
     told = "".join(
-        f"# {loss.severity} {loss.rule}, {loss.subject}: {loss.message}\n"
-        for loss in manifests.findings(spec, vm)
+        f"# {loss.severity} {loss.rule}, {loss.subject}: {loss.message}\n" for loss in manifests.findings(spec, vm)
     )
     yaml = told + manifests.to_yaml([*objects, manifests.virtual_machine(spec, vm, images)])
     disks = [Path(f"/vms/disk-{index}.raw") for index in range(len(vm.disks))]

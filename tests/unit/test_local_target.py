@@ -78,9 +78,7 @@ def test_a_missing_qemu_names_its_package(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("vm", [LINUX_EFI, WINDOWS], ids=["efi", "secure-boot"])
-def test_missing_efi_firmware_names_its_package(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vm: SourceVM
-) -> None:
+def test_missing_efi_firmware_names_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vm: SourceVM) -> None:
     target = with_disks(tmp_path, vm)
     monkeypatch.setattr(qemu, "_OVMF", tmp_path)
     with pytest.raises(TargetError, match="package ovmf"):

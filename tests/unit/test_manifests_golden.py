@@ -14,6 +14,4 @@ def test_golden_files_are_fresh(name: str) -> None:
 
 
 def test_there_is_no_golden_file_too_many() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == {
-        f"{name}.{kind}" for name in CASES for kind in ("yaml", "xml")
-    }
+    assert {path.name for path in FOLDER.iterdir()} == {f"{name}.{kind}" for name in CASES for kind in ("yaml", "xml")}

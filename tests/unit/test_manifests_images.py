@@ -54,9 +54,7 @@ def test_issue_8074_a_disk_takes_the_storage_class_of_its_datastore() -> None:
 
 def test_defect_09_another_import_of_the_same_vm_has_other_images() -> None:
     again = replace(SPEC, uid="ffffffff-0000-0000-0000-000000000000")
-    one, other = (
-        plain(manifests.image(spec, LINUX_BIOS, 0, manifests.Download(URL))) for spec in (SPEC, again)
-    )
+    one, other = (plain(manifests.image(spec, LINUX_BIOS, 0, manifests.Download(URL))) for spec in (SPEC, again))
     assert one["metadata"]["name"] != other["metadata"]["name"]
     assert one["spec"]["displayName"] != other["spec"]["displayName"]
 
@@ -74,9 +72,7 @@ def test_the_claims_are_in_the_vms_annotation_and_its_volumes_use_them() -> None
     claims = json.loads(vm["metadata"]["annotations"]["harvesterhci.io/volumeClaimTemplates"])
     volumes = vm["spec"]["template"]["spec"]["volumes"]
     assert [v["name"] for v in volumes] == [f"disk-{i}" for i in range(6)]
-    assert [v["persistentVolumeClaim"]["claimName"] for v in volumes] == [
-        c["metadata"]["name"] for c in claims
-    ]
+    assert [v["persistentVolumeClaim"]["claimName"] for v in volumes] == [c["metadata"]["name"] for c in claims]
     first = claims[0]
     image = plain(manifests.image(SPEC, SIX_DISKS, 0, manifests.Download(URL)))["metadata"]["name"]
     assert first["metadata"]["annotations"] == {"harvesterhci.io/imageId": f"prod/{image}"}
@@ -96,9 +92,7 @@ def test_a_blank_disk_is_a_new_volume_rounded_up_to_whole_gib() -> None:
     assert "storageClassName" not in blank["spec"]
 
 
-@pytest.mark.parametrize(
-    ("size", "storage"), [(1, "1Gi"), (GIB, "1Gi"), (GIB + 1, "2Gi"), (40 * GIB, "40Gi")]
-)
+@pytest.mark.parametrize(("size", "storage"), [(1, "1Gi"), (GIB, "1Gi"), (GIB + 1, "2Gi"), (40 * GIB, "40Gi")])
 def test_defect_16_a_claim_is_never_smaller_than_its_image(size: int, storage: str) -> None:
     made = manifests.ImageRef("image-x", Bytes(size), "lh-x")
     claim = plain(manifests.volume_claim_templates(SPEC, LINUX_BIOS, [made]))[0]

@@ -50,9 +50,7 @@ def test_defect_01_cpu_topology_is_the_sources(vcpus: int, per_socket: int, sock
 
 @pytest.mark.parametrize("memory", [4096, 3001, 1, 1023])
 @pytest.mark.parametrize("source", [LINUX_BIOS, WINDOWS], ids=["linux", "windows"])
-def test_defect_02_memory_is_binary_and_whole_after_harvester_took_its_share(
-    source: SourceVM, memory: int
-) -> None:
+def test_defect_02_memory_is_binary_and_whole_after_harvester_took_its_share(source: SourceVM, memory: int) -> None:
     vm = replace(source, memory=MiB(memory))
     assert domain(SPEC, vm)["memory"]["guest"] == f"{memory}Mi"
     # Harvester's webhook: memory.guest = limits.memory - reservedMemory

@@ -46,9 +46,7 @@ def last_words(path: Path, lines: int = 3) -> str:
     return " / ".join(console_text(path).split("\n")[-lines:])
 
 
-async def wait_for_console(
-    path: Path, marker: str | None, timeout_s: float, is_running: Callable[[], bool]
-) -> str:
+async def wait_for_console(path: Path, marker: str | None, timeout_s: float, is_running: Callable[[], bool]) -> str:
     """Wait for a sign of life and return what the guest said.
 
     Args:

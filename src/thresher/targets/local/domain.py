@@ -49,9 +49,7 @@ def domain_xml(spec: ImportSpec, vm: SourceVM, disks: Sequence[Path], *, kvm: bo
     return declaration + ET.tostring(domain, encoding="unicode") + "\n"
 
 
-def _add(
-    parent: ET.Element, tag: str, attributes: Mapping[str, str] | None = None, text: str = ""
-) -> ET.Element:
+def _add(parent: ET.Element, tag: str, attributes: Mapping[str, str] | None = None, text: str = "") -> ET.Element:
     child = ET.SubElement(parent, tag, dict(attributes or {}))
     child.text = text or None
     return child
@@ -59,9 +57,7 @@ def _add(
 
 def _printable(text: str) -> str:
     """Drop the control characters that XML 1.0 cannot hold at all (section 2.2)."""
-    return "".join(
-        char for char in text if char in "\t\n" or (char >= " " and not "\ud800" <= char <= "\udfff")
-    )
+    return "".join(char for char in text if char in "\t\n" or (char >= " " and not "\ud800" <= char <= "\udfff"))
 
 
 def _os(domain: ET.Element, vm: SourceVM) -> None:

@@ -39,9 +39,7 @@ def firmware_files(*, secure_boot: bool) -> tuple[Path, Path]:
     files = _OVMF / f"OVMF_CODE_4M{kind}.fd", _OVMF / f"OVMF_VARS_4M{kind}.fd"
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
-        raise TargetError(
-            f"This VM boots with EFI, but {' and '.join(missing)} is missing: install the package ovmf."
-        )
+        raise TargetError(f"This VM boots with EFI, but {' and '.join(missing)} is missing: install the package ovmf.")
     return files
 
 

@@ -77,9 +77,7 @@ class LocalTarget:
         paths = tuple(self.disk_path(spec, vm, index) for index in range(len(vm.disks)))
         for path, disk in zip(paths, vm.disks, strict=True):
             if not path.is_file():
-                raise TargetError(
-                    f"Disk {disk.key} of {vm.name} is not at {path}: run the import again to fetch it."
-                )
+                raise TargetError(f"Disk {disk.key} of {vm.name} is not at {path}: run the import again to fetch it.")
         return paths
 
     async def start_vm(self, spec: ImportSpec, vm: SourceVM) -> None:
@@ -150,9 +148,7 @@ class LocalTarget:
         """
         pid_file = self.home(spec, vm) / "qemu.pid"
         console = self.console_path(spec, vm)
-        return await wait_for_console(
-            console, marker, timeout_s, lambda: qemu.running_pid(pid_file) is not None
-        )
+        return await wait_for_console(console, marker, timeout_s, lambda: qemu.running_pid(pid_file) is not None)
 
 
 def _image_ref(spec: ImportSpec, key: str, path: Path) -> manifests.ImageRef:

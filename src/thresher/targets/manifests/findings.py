@@ -46,8 +46,7 @@ def _naming(spec: ImportSpec, vm: SourceVM) -> Iterator[Loss]:
     elif not is_label(vm.name):
         name = target_vm_name(vm.name, spec.uid)
         message = (
-            f"Kubernetes cannot hold the name {vm.name!r}, so the new VM is called {name}; set targetName to "
-            f"choose."
+            f"Kubernetes cannot hold the name {vm.name!r}, so the new VM is called {name}; set targetName to choose."
         )
         yield Loss("NameChanged", "VM", message)
 
@@ -56,13 +55,10 @@ def _power(spec: ImportSpec, vm: SourceVM) -> Iterator[Loss]:
     if vm.power is not PowerState.SUSPENDED:
         return
     if spec.force_power_off:
-        yield Loss(
-            "Suspended", "VM", "The VM is suspended: what it holds in memory is lost when it is powered off."
-        )
+        yield Loss("Suspended", "VM", "The VM is suspended: what it holds in memory is lost when it is powered off.")
     else:
         message = (
-            "The VM is suspended, and its memory cannot be imported: resume it and shut it down, or set "
-            "forcePowerOff."
+            "The VM is suspended, and its memory cannot be imported: resume it and shut it down, or set forcePowerOff."
         )
         yield _blocker("Suspended", "VM", message)
 
@@ -79,14 +75,11 @@ def _cpu(spec: ImportSpec, vm: SourceVM) -> Iterator[Loss]:
 
 def _mapping(spec: ImportSpec, vm: SourceVM) -> Iterator[Loss]:
     used = [match_network(spec.networks, nic.network) for nic in vm.nics]
-    names = (
-        ", ".join(sorted({nic.network.path or nic.network.name for nic in vm.nics if nic.network})) or "none"
-    )
+    names = ", ".join(sorted({nic.network.path or nic.network.name for nic in vm.nics if nic.network})) or "none"
     for row in spec.networks:
         if row not in used:
             message = (
-                f"networkMapping names {row.source!r}, but no NIC of the VM is mapped by it; its networks "
-                f"are: {names}."
+                f"networkMapping names {row.source!r}, but no NIC of the VM is mapped by it; its networks are: {names}."
             )
             yield Loss("MappingUnused", f"network {row.source}", message)
 
@@ -115,14 +108,11 @@ def _nic(spec: ImportSpec, planned: plan.PlannedNic) -> Iterator[Loss]:
     row = match_network(spec.networks, nic.network)
     chosen = row is not None and row.model is not None
     if nic.model and plan.detected_model(nic) is None and not chosen:
-        message = (
-            f"KubeVirt has no NIC model like {nic.model!r}, so the guest sees {planned.model.value} instead."
-        )
+        message = f"KubeVirt has no NIC model like {nic.model!r}, so the guest sees {planned.model.value} instead."
         yield Loss("NicModelReplaced", subject, message)
     if not nic.connected:
         message = (
-            "The NIC is disconnected at the source, but comes up connected: disconnect it in the guest if "
-            "that matters."
+            "The NIC is disconnected at the source, but comes up connected: disconnect it in the guest if that matters."
         )
         yield Loss("NicDisconnected", subject, message)
     if nic.mac is None:
@@ -157,14 +147,10 @@ def _disks(spec: ImportSpec, vm: SourceVM) -> Iterator[Loss]:
             message = "The disk is blank and no size is stated for it: set its capacity at the source."
             yield _blocker("DiskSizeUnknown", subject, message)
         if disk.bus is Bus.UNKNOWN:
-            message = (
-                f"The source states no bus for it, so the guest sees it on {bus.value} (defaultDiskBusType)."
-            )
+            message = f"The source states no bus for it, so the guest sees it on {bus.value} (defaultDiskBusType)."
             yield Loss("DiskBusUnknown", subject, message)
         elif plan.is_pvscsi(disk) or disk.bus.value != bus.value:
-            message = (
-                f"KubeVirt has no {_bus_word(disk)} bus, so the guest sees it on {bus.value}{_driver(bus)}."
-            )
+            message = f"KubeVirt has no {_bus_word(disk)} bus, so the guest sees it on {bus.value}{_driver(bus)}."
             yield Loss("DiskBusChanged", subject, message)
 
 
@@ -196,9 +182,7 @@ def _firmware(vm: SourceVM) -> Iterator[Loss]:
         )
         yield Loss("TpmStateReset", "TPM", message)
     if vm.smbios_uuid is None:
-        yield Loss(
-            "UuidUnknown", "firmware", "The source states no SMBIOS UUID, so the guest gets a new one."
-        )
+        yield Loss("UuidUnknown", "firmware", "The source states no SMBIOS UUID, so the guest gets a new one.")
 
 
 def _windows(spec: ImportSpec, vm: SourceVM) -> Iterator[Loss]:
@@ -214,12 +198,9 @@ def _windows(spec: ImportSpec, vm: SourceVM) -> Iterator[Loss]:
     if buses:
         words = " and ".join(sorted(bus.value for bus in buses))
         message = (
-            f"Disks on {words} need the VirtIO drivers: install them before importing, or Windows finds no "
-            f"boot device."
+            f"Disks on {words} need the VirtIO drivers: install them before importing, or Windows finds no boot device."
         )
         yield Loss("WindowsDrivers", "disks", message)
     if any(planned.model is NicModel.VIRTIO for planned in plan.nics(spec, vm)):
-        message = (
-            "VirtIO NICs need the VirtIO drivers: install them in Windows, or it comes up without a network."
-        )
+        message = "VirtIO NICs need the VirtIO drivers: install them in Windows, or it comes up without a network."
         yield Loss("WindowsDrivers", "NICs", message)

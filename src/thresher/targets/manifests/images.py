@@ -65,9 +65,7 @@ def claim_name(spec: ImportSpec, disk: Disk, made: ImageRef | None) -> str:
     return made.name if made is not None and cdi else volume_name(spec.uid, disk.key)
 
 
-def volume_claim_templates(
-    spec: ImportSpec, vm: SourceVM, images: Sequence[ImageRef | None]
-) -> list[Manifest]:
+def volume_claim_templates(spec: ImportSpec, vm: SourceVM, images: Sequence[ImageRef | None]) -> list[Manifest]:
     """The claims that Harvester makes when it finds them in the VM's annotation and nowhere else.
 
     ``images`` has one entry for each disk, None for a blank one. A ``cdi`` image brings its own claim.
