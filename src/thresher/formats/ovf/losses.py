@@ -108,8 +108,8 @@ def _property_losses(section: Element) -> Iterator[Loss]:
     if asked:
         names = ", ".join(asked[:8]) + (", ..." if len(asked) > 8 else "")  # noqa: PLR2004 (enough to recognise it)
         message = (
-            f"The appliance expects answers to {names[:400]} in its OVF environment, which Harvester does not "
-            "pass; configure the guest by hand."
+            f"The appliance expects answers to {names[:400]} in its OVF environment, which Harvester does "
+            "not pass; configure the guest by hand."
         )
         yield Loss("OvfProperties", section.value("Product") or "appliance", message)
 

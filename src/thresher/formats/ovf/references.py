@@ -114,7 +114,7 @@ def _file(element: Element) -> OvfFile:
     compression = element.get("compression").lower()
     if compression not in ("", "identity", "gzip"):
         raise element.error(
-            f"the file {shown(href)} is compressed with {shown(compression)}, not gzip; export it again without"
+            f"the file {shown(href)} is compressed with {shown(compression)}, not gzip; export it again"
         )
     stored, chunk = element.get("size"), element.get("chunkSize")
     return OvfFile(
