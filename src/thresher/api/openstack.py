@@ -4,7 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictInt
 
-from thresher.api.common import ApiModel, ApiObject, HttpUrl, MigrationApiVersion, SecretReference, SourceStatus
+from thresher.api.common import (
+    ApiModel,
+    ApiObject,
+    HttpUrl,
+    MigrationApiVersion,
+    SecretReference,
+    SourceStatus,
+)
 
 DEFAULT_UPLOAD_RETRY_COUNT = 30
 DEFAULT_UPLOAD_RETRY_DELAY_S = 10
@@ -30,7 +37,8 @@ class OpenstackSourceSpec(ApiModel):
         description="How often to look whether an image of a volume is ready; 0 means the default.",
     )
     upload_image_retry_delay: _RetryDelay = Field(
-        default=DEFAULT_UPLOAD_RETRY_DELAY_S, description="Seconds between two such looks; 0 means the default."
+        default=DEFAULT_UPLOAD_RETRY_DELAY_S,
+        description="Seconds between two such looks; 0 means the default.",
     )
 
 

@@ -4,7 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from thresher.api.common import ApiModel, ApiObject, HttpUrl, MigrationApiVersion, SecretReference, SourceStatus
+from thresher.api.common import (
+    ApiModel,
+    ApiObject,
+    HttpUrl,
+    MigrationApiVersion,
+    SecretReference,
+    SourceStatus,
+)
 
 DEFAULT_HTTP_TIMEOUT_S = 600
 """As in the add-on (``pkg/apis/.../v1beta1/ova.go``)."""

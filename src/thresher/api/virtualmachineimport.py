@@ -71,7 +71,9 @@ class NetworkMappingRow(ApiModel):
 class StorageMappingRow(ApiModel):
     """Thresher's own: which storage class takes the disks of a datastore."""
 
-    source_datastore: str = Field(min_length=1, description="Name of the datastore or volume type at the source.")
+    source_datastore: str = Field(
+        min_length=1, description="Name of the datastore or volume type at the source."
+    )
     storage_class: str = Field(pattern=DNS_SUBDOMAIN, description="Storage class for its disks.")
 
 
@@ -102,7 +104,8 @@ class VirtualMachineImportSpec(ApiModel):
         "network, which takes one NIC of a VM.",
     )
     default_network_interface_model: NicModel | None = Field(
-        default=None, description="Model of NICs for which neither the mapping nor the source names one; virtio."
+        default=None,
+        description="Model of NICs for which neither the mapping nor the source names one; virtio.",
     )
     storage_class: str | None = Field(
         default=None, description="Storage class for all disks; Harvester's default if left out."
@@ -111,7 +114,8 @@ class VirtualMachineImportSpec(ApiModel):
         default=None, description="Bus of disks whose source states none that KubeVirt has; virtio."
     )
     force_power_off: StrictBool | None = Field(
-        default=None, description="Power the source VM off at once instead of shutting its guest down (VMware)."
+        default=None,
+        description="Power the source VM off at once instead of shutting its guest down (VMware).",
     )
     graceful_shutdown_timeout_seconds: _GracefulTimeout = Field(
         default=DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_S,
