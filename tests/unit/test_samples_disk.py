@@ -18,7 +18,9 @@ def test_its_extents_ascend_without_overlap_inside_the_disk() -> None:
 
 def test_a_seed_gives_the_same_disk_and_another_seed_another() -> None:
     def disk(seed: int) -> list[tuple[int, bytes]]:
-        return [(e.offset, bytes(e.data or b"")) for e in sample_disk(Bytes(8 * MIB), seed, data=Bytes(2 * MIB))]
+        return [
+            (e.offset, bytes(e.data or b"")) for e in sample_disk(Bytes(8 * MIB), seed, data=Bytes(2 * MIB))
+        ]
 
     assert disk(1) == disk(1)
     assert disk(1) != disk(2)

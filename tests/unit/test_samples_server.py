@@ -70,7 +70,8 @@ def test_what_is_no_single_range_is_ignored(base: str, header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "header"), [("/a%20b.ova", f"bytes={len(CONTENT)}-"), ("/a%20b.ova", "bytes=-0"), ("/empty", "bytes=0-")]
+    ("path", "header"),
+    [("/a%20b.ova", f"bytes={len(CONTENT)}-"), ("/a%20b.ova", "bytes=-0"), ("/empty", "bytes=0-")],
 )
 def test_a_range_beyond_the_end_is_416_with_the_size(base: str, path: str, header: str) -> None:
     status, headers, body = ask(base, path, Range=header)
@@ -85,7 +86,18 @@ def test_if_range_guards_a_resumed_download(base: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/sub", "/nothing", "/../secret", "/%2e%2e/secret", "/sub/../../secret", "/link", "/fifo", "/a%00b"]
+    "path",
+    [
+        "/",
+        "/sub",
+        "/nothing",
+        "/../secret",
+        "/%2e%2e/secret",
+        "/sub/../../secret",
+        "/link",
+        "/fifo",
+        "/a%00b",
+    ],
 )
 def test_nothing_but_files_of_the_folder_is_handed_out(base: str, path: str) -> None:
     status, _, body = ask(base, path)

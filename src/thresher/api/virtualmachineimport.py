@@ -142,12 +142,12 @@ class VirtualMachineImportSpec(ApiModel):
     )
     run_strategy: RunStrategy | None = Field(
         default=None,
-        description="Thresher's own: run strategy of the new VM; by default as the source VM's power state asks.",
+        description="Thresher's own: run strategy of the new VM; by default as the source's power state asks.",
     )
     verify: Verify = Field(
         default=Verify.DEFAULT,
-        description="Thresher's own: what is proved beyond the checksums that always are. sha512: Harvester refuses "
-        "any other bytes. boot: the new VM has to come up.",
+        description="Thresher's own: what is proved beyond the checksums that always are. sha512: Harvester "
+        "refuses any other bytes. boot: the new VM has to come up.",
     )
 
     @field_validator("storage_class", "target_name", "memory", mode="before")

@@ -1,13 +1,13 @@
 """Multi-document YAML to plain JSON values, without what YAML adds to JSON that could surprise.
 
-Safe for text from anywhere: no tags that build objects, bounded size, nesting and alias expansion, no duplicate
-keys. Error messages never quote the text, which may hold a Secret.
+Safe for text from anywhere: no tags that build objects, bounded size, nesting and alias expansion, no
+duplicate keys. Error messages never quote the text, which may hold a Secret.
 """
 
 import re
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -37,7 +37,7 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader with limits, without timestamps (JSON has none), refusing duplicate keys."""
 
     depth = 0
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers: ClassVar = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise _refused(f"is nested more than {MAX_DEPTH} deep", self.peek_event().start_mark)
+            raise _refused(f"is nested more than {MAX_DEPTH} deep", None)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -96,9 +96,7 @@ def documents(text: str) -> Iterator[Document]:
         UsageError: it is not YAML, or breaks a limit.
     """
     if len(text) > MAX_TEXT:
-        raise UsageError(
-            f"The manifests have {human(len(text))}, more than {human(MAX_TEXT)}: split them into several files."
-        )
+        raise UsageError(f"The manifests are longer than {human(MAX_TEXT)}: split them into several files.")
     try:
         yield from _documents(text)
     except yaml.YAMLError as exc:

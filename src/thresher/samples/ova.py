@@ -50,7 +50,11 @@ def write_sample_ova(
         raise ValueError(f"a sample VM's name needs lower-case letters, digits and '-', not {name!r}")
     disks = (
         (f"{name}-disk1.vmdk", capacity, sample_disk(capacity, 1, marker=marker, data=data)),
-        (f"{name}-disk2.vmdk", _DATA_DISK_CAPACITY, sample_disk(_DATA_DISK_CAPACITY, 2, data=_DATA_DISK_DATA)),
+        (
+            f"{name}-disk2.vmdk",
+            _DATA_DISK_CAPACITY,
+            sample_disk(_DATA_DISK_CAPACITY, 2, data=_DATA_DISK_DATA),
+        ),
     )
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
         spool = Path(scratch)
