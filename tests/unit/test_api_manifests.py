@@ -46,8 +46,10 @@ def test_the_examples_load_and_are_complete(name: str) -> None:
 def test_the_add_ons_manifest_means_what_it_means_there() -> None:
     (vmi,) = load_manifests(
         IMPORT
-        + "  folder: vm-folder\n  defaultDiskBusType: sata\n  gracefulShutdownTimeoutSeconds: 0\n  forcePowerOff: true\n"
-        + "  networkMapping: [{sourceNetwork: dvs/a, destinationNetwork: default/v1, networkInterfaceModel: e1000}]\n"
+        + "  folder: vm-folder\n  defaultDiskBusType: sata\n  gracefulShutdownTimeoutSeconds: 0\n"
+        + "  forcePowerOff: true\n"
+        + "  networkMapping: [{sourceNetwork: dvs/a, "
+        + "destinationNetwork: default/v1, networkInterfaceModel: e1000}]\n"
     ).imports
     assert vmi.source_ref.kind == "VmwareSource"
     assert vmi.source_ref.namespace == "apps"
@@ -132,7 +134,7 @@ def test_a_missing_source_or_secret_lists_what_is_there() -> None:
     manifests = load_manifests(IMPORT + "---" + SECRET)
     with pytest.raises(UsageError, match=r"VmwareSource apps/vcsim .* none"):
         manifests.source(manifests.imports[0].source_ref)
-    with pytest.raises(UsageError, match="has no key domain_name.*password, username"):
+    with pytest.raises(UsageError, match=r"has no key domain_name.*password, username"):
         manifests.secrets[0].require("domain_name")
 
 

@@ -1,4 +1,5 @@
 import zlib
+from itertools import pairwise
 
 import pytest
 
@@ -10,7 +11,7 @@ def test_its_extents_ascend_without_overlap_inside_the_disk() -> None:
     capacity = Bytes(GIB)
     extents = list(sample_disk(capacity, 1, marker="m", data=Bytes(12 * MIB)))
     assert [e.offset for e in extents] == sorted(e.offset for e in extents)
-    assert all(a.end <= b.offset for a, b in zip(extents, extents[1:], strict=False))
+    assert all(a.end <= b.offset for a, b in pairwise(extents))
     assert extents[-1].end <= capacity
     assert sum(e.length for e in extents) == 512 + 12 * MIB
     assert extents[-1].offset > capacity * 3 // 4  # spread, not heaped up at the start

@@ -29,8 +29,8 @@ class OpenstackSourceSpec(ApiModel):
     )
     region: str = Field(min_length=1, description="Region to look in.")
     credentials: SecretReference = Field(
-        description="Secret with username, password, project_name and domain_name, and optionally ca_cert: the PEM "
-        "certificate of the CA."
+        description="Secret with username, password, project_name and domain_name, and optionally ca_cert: "
+        "the PEM certificate of the CA."
     )
     upload_image_retry_count: _RetryCount = Field(
         default=DEFAULT_UPLOAD_RETRY_COUNT,

@@ -23,8 +23,8 @@ class OvaSourceSpec(ApiModel):
     url: HttpUrl = Field(repr=False, description="Address of the .ova, http or https.")
     credentials: SecretReference | None = Field(
         default=None,
-        description="Secret with, each optional, username and password for the web server, and ca.crt: the PEM "
-        "certificate of the CA.",
+        description="Secret with, each optional, username and password for the web server, and ca.crt: the "
+        "PEM certificate of the CA.",
     )
     http_timeout_seconds: Annotated[int, Strict(), Field(ge=0)] = Field(
         default=DEFAULT_HTTP_TIMEOUT_S, description="Time limit in seconds of a request; 0 means none."

@@ -54,7 +54,7 @@ class Secret(ApiObject):
             return base64.b64decode(coded.get_secret_value()).decode()
         except UnicodeDecodeError:
             raise UsageError(
-                f"Secret {self.metadata.key}: {key} is not text once decoded. Encode the plain text with base64."
+                f"Secret {self.metadata.key}: {key} is not text. Encode the plain text with base64."
             ) from None
 
     def require(self, key: str) -> str:

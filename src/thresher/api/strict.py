@@ -12,6 +12,26 @@ from thresher.model.errors import UsageError
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
+_SENTENCES = {
+    "missing": "is missing; add it.",
+    "enum": "must be {expected}.",
+    "literal_error": "must be {expected}.",
+    "string_type": "must be text; put it in quotes.",
+    "string_pattern_mismatch": "is not a valid name: lower-case letters, digits and '-', "
+    "beginning and ending with one of the former.",
+    "string_too_short": "must not be empty.",
+    "bool_type": "must be true or false, without quotes.",
+    "int_type": "must be a whole number, without quotes.",
+    "greater_than_equal": "must be {ge} or more.",
+    "less_than_equal": "must be {le} or less.",
+    "list_type": "must be a list.",
+    "dict_type": "must be a mapping of fields.",
+    "model_type": "must be a mapping of fields.",
+    "value_error": "{error}.",
+}
+"""What pydantic's error types mean to a person; the braces are filled from the error's context."""
+
+
 def parse(model: type[ModelT], value: Mapping[str, object], where: str) -> ModelT:
     """Make a typed object of ``value``.
 
@@ -76,32 +96,7 @@ def _sentence(error: ErrorDetails) -> str:
     path = ""
     for step in error["loc"]:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
-    context = error.get("ctx", {})
-    match error["type"]:
-        case "missing":
-            what = "is missing; add it."
-        case "enum" | "literal_error":
-            what = f"must be {context['expected']}."
-        case "string_type":
-            what = "must be text; put it in quotes."
-        case "string_pattern_mismatch":
-            what = "is not a valid name: lower-case letters, digits and '-', beginning and ending with one of the former."
-        case "string_too_short":
-            what = "must not be empty."
-        case "bool_type":
-            what = "must be true or false, without quotes."
-        case "int_type":
-            what = "must be a whole number, without quotes."
-        case "greater_than_equal":
-            what = f"must be {context['ge']} or more."
-        case "less_than_equal":
-            what = f"must be {context['le']} or less."
-        case "list_type":
-            what = "must be a list."
-        case "dict_type" | "model_type":
-            what = "must be a mapping of fields."
-        case "value_error":
-            what = f"{context['error']}."
-        case _:
-            what = f"{error['msg'][0].lower()}{error['msg'][1:]}."
-    return f"{path} {what}"
+    template = _SENTENCES.get(error["type"])
+    if template is None:
+        return f"{path} {error['msg'][0].lower()}{error['msg'][1:]}."
+    return f"{path} {template.format(**error.get('ctx', {}))}"

@@ -16,9 +16,9 @@ from thresher.api.status import VirtualMachineImportStatus
 from thresher.model.spec import DiskBus, NicModel, RunStrategy, Verify
 
 DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_S = 60
-"""As in the add-on (``pkg/apis/.../v1beta1/virtualmachines.go``), which takes it for anything below 1, too."""
+"""As in the add-on (``pkg/apis/.../v1beta1/virtualmachines.go``), which takes it for all below 1."""
 MAX_VCPUS = 1024
-"""Far above what KVM runs in one VM (KVM_MAX_VCPUS of x86 was 1024 until Linux 6.6): beyond it lies a slip."""
+"""Far above what KVM runs in one VM (KVM_MAX_VCPUS of x86 was 1024 until Linux 6.6): more is a slip."""
 
 _DESTINATION = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 _GracefulTimeout = Annotated[
@@ -30,7 +30,7 @@ SOURCE_KINDS: tuple[SourceKind, ...] = ("VmwareSource", "OpenstackSource", "OvaS
 
 
 class SourceReference(ApiModel):
-    """Names a source (a Kubernetes ``core/v1 ObjectReference``, of which the last three fields are not looked at)."""
+    """Names a source (a Kubernetes ``core/v1 ObjectReference``)."""
 
     api_version: MigrationApiVersion = Field(description="Always migration.harvesterhci.io/v1beta1.")
     kind: SourceKind = Field(description="VmwareSource, OpenstackSource or OvaSource, in any case.")
@@ -100,8 +100,8 @@ class VirtualMachineImportSpec(ApiModel):
     folder: str = Field(default="", description="Inventory folder to look in; everywhere if left out.")
     network_mapping: list[NetworkMappingRow] = Field(
         default_factory=list,
-        description="Networks of the source and of the cluster. A NIC that matches no row goes to the management "
-        "network, which takes one NIC of a VM.",
+        description="Networks of the source and of the cluster. A NIC that matches no row goes to the "
+        "management network, which takes one NIC of a VM.",
     )
     default_network_interface_model: NicModel | None = Field(
         default=None,
@@ -119,7 +119,7 @@ class VirtualMachineImportSpec(ApiModel):
     )
     graceful_shutdown_timeout_seconds: _GracefulTimeout = Field(
         default=DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_S,
-        description="Seconds that the guest has to shut down before it is powered off (VMware); 0 means the default.",
+        description="Seconds that the guest has to shut down before power-off (VMware); 0 means the default.",
     )
     skip_preflight_checks: StrictBool | None = Field(
         default=None, description="Import even where the preflight finds that something would be lost."
@@ -142,7 +142,7 @@ class VirtualMachineImportSpec(ApiModel):
     )
     run_strategy: RunStrategy | None = Field(
         default=None,
-        description="Thresher's own: run strategy of the new VM; by default as the source's power state asks.",
+        description="Thresher's own: run strategy of the new VM; by default what the source's state asks.",
     )
     verify: Verify = Field(
         default=Verify.DEFAULT,

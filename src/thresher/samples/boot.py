@@ -58,7 +58,7 @@ def boot_sector(marker: str, disk_sectors: int = 1 << 21) -> bytes:
         512 bytes: code, text, a table with one active partition, the signature 0x55 0xAA.
 
     Raises:
-        ValueError: the marker is not printable ASCII or does not fit, or the disk is too small for its partition.
+        ValueError: the marker is not printable ASCII or does not fit, or the disk has no room for it.
     """
     if not (marker.isascii() and marker.isprintable()):
         raise ValueError(f"a marker needs printable ASCII, not {marker!r}")

@@ -1,12 +1,11 @@
 """Packs the sample VM as an OVA: a tar of descriptor, manifest and stream-optimized VMDKs, in this order.
 
-The order is that of DMTF DSP0243 1.1, section 5.3: whoever reads the archive as a stream knows what to expect of
-a disk before it comes.
+The order is that of DMTF DSP0243 1.1, section 5.3: whoever reads the archive as a stream knows what to
+expect of a disk before it comes.
 """
 
 import hashlib
 import io
-import os
 import re
 import tarfile
 import tempfile
@@ -60,7 +59,7 @@ def write_sample_ova(
         spool = Path(scratch)
         digests, files = _write_disks(spool, disks)
         _pack(spool / "whole.ova", name, spool, files, digests)
-        os.replace(spool / "whole.ova", path)
+        (spool / "whole.ova").replace(path)
 
 
 def _write_disks(

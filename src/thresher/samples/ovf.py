@@ -89,7 +89,7 @@ def sample_ovf(name: str, files: tuple[SampleFile, ...]) -> str:
 
 
 def _items(disks: int) -> list[str]:
-    """The hardware. Children come in alphabetical order, as the schema of CIM_ResourceAllocationSettingData asks."""
+    """The hardware. Children come in alphabetical order, as the schema asks."""
     fixed = [
         {
             "AllocationUnits": "hertz * 10^6",

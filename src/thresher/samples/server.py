@@ -1,4 +1,4 @@
-"""A small web server on loopback that hands out the files of one folder, with Range (RFC 9110, section 14)."""
+"""A small web server on loopback that hands out the files of one folder, with Range (RFC 9110)."""
 
 import re
 import socket
@@ -25,7 +25,7 @@ class _Span:
 
 
 def _span(header: str | None, size: int) -> _Span:
-    """What a Range header asks for. One that is absent, malformed or of several ranges asks for everything."""
+    """What a Range header asks for. Absent, malformed or several ranges mean everything."""
     match = _RANGE.fullmatch(header.strip()) if header else None
     if match is None or match.groups() == ("", ""):
         return _Span(HTTPStatus.OK, 0, size)
@@ -40,7 +40,7 @@ def _span(header: str | None, size: int) -> _Span:
 
 
 class _Server(ThreadingHTTPServer):
-    """Hands out one folder; closing it ends the connections that are still open and waits for their threads."""
+    """Hands out one folder; closing it ends open connections and waits for their threads."""
 
     daemon_threads = False
 
