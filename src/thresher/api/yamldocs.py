@@ -7,7 +7,7 @@ duplicate keys. Error messages never quote the text, which may hold a Secret.
 import re
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -37,7 +37,7 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader with limits, without timestamps (JSON has none), refusing duplicate keys."""
 
     depth = 0
-    yaml_implicit_resolvers: ClassVar = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 -- the base class declares it
         first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }

@@ -138,9 +138,7 @@ def serve_folder(folder: Path) -> Iterator[str]:
         The base URL, without a slash at its end.
     """
     server = _Server(folder)
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="sample-server"
-    )
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
