@@ -131,8 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
 def serve_folder(folder: Path) -> Iterator[str]:
     """Serve the files of ``folder`` on a free port of 127.0.0.1 while the context lasts.
 
-    Only regular files inside the folder are handed out, by GET and HEAD; there are no listings, and links that
-    lead outside are not followed.
+    Only regular files inside the folder are handed out, by GET and HEAD; there are no listings, and links
+    that lead outside are not followed.
 
     Yields:
         The base URL, without a slash at its end.
