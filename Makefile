@@ -7,7 +7,7 @@ PY := .venv/bin/python
 APT_RUN := qemu-system-x86 qemu-utils qemu-block-extra
 APT_TEST := $(APT_RUN)
 
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test lint format diagrams lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ lint: setup ## ruff, mypy and the import rules
 format: setup ## format the code and mend what ruff can mend
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
+
+diagrams: setup ## draw the diagrams of the docs anew from the code
+	@$(PY) scripts/diagrams.py
 
 lock: ## resolve the dependencies anew into requirements.lock
 	@VIRTUAL_ENV=.venv .venv/bin/uv pip compile -q --universal --generate-hashes --no-emit-index-url --upgrade \

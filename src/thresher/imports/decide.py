@@ -197,6 +197,9 @@ def _settle(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, p
         failure = preflight_failure(spec, observed)
     owed = _owes_power(observed)
     not_restored = None
+    if owed and observed.vm is None:  # a run that was broken off before it found again what it switched off
+        action = _pending(spec, observed, now, policy)
+        return Fail(failure or action.failure, action.failure) if isinstance(action, GiveUp) else action
     if observed.left_behind and (owed or phase is Phase.DELETED):
         action = _attempt(CleanUp(_why_clean(phase)), spec, observed, now, policy)
         if not isinstance(action, GiveUp):

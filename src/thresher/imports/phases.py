@@ -197,3 +197,36 @@ def table_markdown() -> str:
         end = "success" if rule.succeeded else "yes" if rule.terminal else ""
         lines.append(f"| {phase} | {word} | {rule.waits_for} | {end} |")
     return "\n".join(lines) + "\n"
+
+
+_DOCUMENT = """# The phases of an import
+
+<!-- Generated from thresher.imports.phases by `make diagrams`. -->
+
+A phase is never remembered: it is where a walk through this table ends, along the facts that hold now. After a
+crash an import goes on where the world stands.
+
+```mermaid
+{diagram}```
+
+{table}
+## What holds in every phase
+
+- Nothing is touched before every finding of the preflight is known. A blocker makes the import Invalid, with all
+  findings at once. `skipPreflightChecks` turns blockers into warnings, except a name that is taken and a
+  suspended VM.
+- A VM of the target's name that this import did not make is never touched.
+- The guest is asked to shut down; after `gracefulShutdownTimeoutSeconds` the VM is switched off.
+- Disks and images are summarised by content: one that failed is never hidden by one that is still coming.
+- A failed image is made again, a few times, ever more slowly.
+- If the import fails, is interrupted or deleted before the new VM runs, a source VM that ran is switched on
+  again. What was copied of it would be stale from that moment, so it is removed first, the new VM included; so
+  the two never run at once. A source that was off, or is a file, keeps its copies for the next run.
+- A VM that was off is created and not started: the import is then finished, and its status word stays
+  `virtualMachineCreated`. An imported OVA is started. `runStrategy` overrides both.
+"""
+
+
+def document() -> str:
+    """The whole of ``docs/import-phases.md``."""
+    return _DOCUMENT.format(diagram=mermaid(), table=table_markdown())

@@ -116,7 +116,8 @@ def derive(
     failure = failure_of(spec, observed, at)
     message = failure.message if failure else f"Waiting for {TABLE[at].waits_for}."
     if TABLE[at].succeeded or at is Phase.DELETED:
-        message = TABLE[at].waits_for.removeprefix("nothing: ").capitalize() + "."
+        said = TABLE[at].waits_for.removeprefix("nothing: ")
+        message = f"{said[:1].upper()}{said[1:]}."
     return ImportStatus(
         phase=at,
         import_status=previous.import_status if word is None else word,
@@ -137,10 +138,20 @@ def failure_of(spec: ImportSpec, observed: Observed, phase: Phase) -> Failure | 
         return preflight_failure(spec, observed)
     latest = max(observed.recorded.tries, key=lambda tries: tries.last, default=None)
     if observed.recorded.gave_up is not None and phase is Phase.FAILED:
-        return observed.recorded.gave_up
+        return _with_what_is_owed(observed.recorded.gave_up, observed)
     if latest is not None:
         return latest.failure
     return observed.source_failure if not observed.source_ready else None
+
+
+def _with_what_is_owed(failure: Failure, observed: Observed) -> Failure:
+    """Add why the source VM is not yet, or cannot be, as it was found: the user must not have to guess."""
+    for step in (Step.CLEAN_UP, Step.RESTORE):
+        tries = observed.recorded.of(step)
+        if tries is not None:
+            owed = f"The source VM is still off: the attempt to {step} failed: {tries.failure.message}"
+            return replace(failure, message=f"{failure.message} {owed}")
+    return failure
 
 
 def _conditions(observed: Observed, phase: Phase, failure: Failure | None) -> tuple[Condition, ...]:
