@@ -203,8 +203,9 @@ _DOCUMENT = """# The phases of an import
 
 <!-- Generated from thresher.imports.phases by `make diagrams`. -->
 
-A phase is never remembered: it is where a walk through this table ends, along the facts that hold now. After a
-crash an import goes on where the world stands.
+A phase is never remembered: it is where a walk from Pending through this table ends, along the facts that
+hold now. After a crash an import goes on where the world stands. Every walk begins at Pending, so a deletion
+takes effect wherever the import stood.
 
 ```mermaid
 {diagram}```
@@ -212,15 +213,15 @@ crash an import goes on where the world stands.
 {table}
 ## What holds in every phase
 
-- Nothing is touched before every finding of the preflight is known. A blocker makes the import Invalid, with all
-  findings at once. `skipPreflightChecks` turns blockers into warnings, except a name that is taken and a
+- Nothing is touched before every finding of the preflight is known. A blocker makes the import Invalid, with
+  all findings at once. `skipPreflightChecks` turns blockers into warnings, except a name that is taken and a
   suspended VM.
 - A VM of the target's name that this import did not make is never touched.
 - The guest is asked to shut down; after `gracefulShutdownTimeoutSeconds` the VM is switched off.
 - Disks and images are summarised by content: one that failed is never hidden by one that is still coming.
 - A failed image is made again, a few times, ever more slowly.
 - If the import fails, is interrupted or deleted before the new VM runs, a source VM that ran is switched on
-  again. What was copied of it would be stale from that moment, so it is removed first, the new VM included; so
+  again. What was copied of it would be stale from that moment, so it is removed first, the new VM included:
   the two never run at once. A source that was off, or is a file, keeps its copies for the next run.
 - A VM that was off is created and not started: the import is then finished, and its status word stays
   `virtualMachineCreated`. An imported OVA is started. `runStrategy` overrides both.
