@@ -3,6 +3,8 @@
 import asyncio
 import tempfile
 from datetime import timedelta
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -10,9 +12,10 @@ from hypothesis import strategies as st
 
 from rig.fakes import FakeSource, FakeTarget, FakeTransfer, Killed, World
 from thresher.imports.observed import Recorded
-from thresher.imports.phases import TABLE, Phase
+from thresher.imports.phases import START, TABLE, Phase
 from thresher.imports.policy import Policy
 from thresher.imports.seams import Hooks, Outcome, Ports
+from thresher.imports.status import ImportStatus
 from thresher.imports.steps import ImportRun
 from thresher.model.spec import ImportSpec, RunStrategy
 from thresher.model.units import Bytes, MiB
@@ -41,13 +44,32 @@ def run_to_the_end(world: World, spec: ImportSpec) -> Outcome | None:
         source, target = FakeSource(world), FakeTarget(world)
         power = None if world.power is None else source
         ports = Ports(source, FakeTransfer(world), target, power, target, target)
-        hooks = Hooks(on_record=keep, clock=world.clock, sleep=world.sleep)
+        phases = [START]
+        hooks = Hooks(
+            on_status=partial(note, phases),
+            on_record=keep,
+            clock=world.clock,
+            sleep=world.sleep,
+        )
         try:
             return asyncio.run(ImportRun(spec, ports, hooks, policy=PATIENT, recorded=kept[-1]).run())
         except Killed:
             continue
         except asyncio.CancelledError:
             return None
+        finally:
+            assert_the_table_allows(phases)
+
+
+def note(phases: list[Phase], status: ImportStatus) -> None:
+    phases.append(status.phase)
+
+
+def assert_the_table_allows(phases: list[Phase]) -> None:
+    """What users see is what the diagram shows, step by step."""
+    for before, after in pairwise(phases):
+        allowed = {before, *(to for _, to in TABLE[before].edges), *TABLE[before].shifts}
+        assert after in allowed, f"{before} -> {after} is not in the table"
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -234,9 +234,7 @@ def _restore(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy
     if asked is not None:
         ends.append(asked + timedelta(seconds=spec.graceful_shutdown_timeout_s))
     due = max(ends, default=now)
-    return (
-        Wait("the shutdown that is under way, to switch the source VM on again", due) if now < due else None
-    )
+    return Wait("the shutdown under way, to switch the source VM on again", due) if now < due else None
 
 
 def _give_up(error: ThresherError) -> GiveUp:

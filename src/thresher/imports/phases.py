@@ -71,7 +71,7 @@ class Rule:
         word: what ``importStatus`` says; None keeps the word that was there.
         waits_for: what has to happen next, to complete the sentence "waiting for ...".
         edges: which fact leads where; the first that holds is taken.
-        falls_back: phases that the next look may find instead, because the world went back.
+        shifts: phases that the next look may find instead, because the world changed under us.
         terminal: nothing more happens unless somebody changes the spec or the world.
         succeeded: the import did what was asked.
     """
@@ -79,7 +79,7 @@ class Rule:
     word: StatusWord | None
     waits_for: str
     edges: tuple[tuple[Fact, Phase], ...] = ()
-    falls_back: tuple[Phase, ...] = ()
+    shifts: tuple[Phase, ...] = ()
     terminal: bool = False
     succeeded: bool = False
 
@@ -98,7 +98,7 @@ TABLE: Mapping[Phase, Rule] = MappingProxyType(
         Phase.INVALID: Rule(
             StatusWord.INVALID,
             "a change of the import or of the source VM",
-            falls_back=(Phase.PENDING,),
+            shifts=(Phase.PENDING,),
             terminal=True,
         ),
         Phase.VALID: Rule(
@@ -108,25 +108,25 @@ TABLE: Mapping[Phase, Rule] = MappingProxyType(
             StatusWord.SOURCE_READY,
             "the source VM to be off and its disks to be copied",
             ((Fact.DISKS_DONE, Phase.EXPORTED), _FAILED),
-            falls_back=(Phase.VALID,),
+            shifts=(Phase.VALID,),
         ),
         Phase.EXPORTED: Rule(
             StatusWord.DISKS_EXPORTED,
             "the images of the disks to be submitted",
             ((Fact.IMAGES_SUBMITTED, Phase.SUBMITTED), _FAILED),
-            falls_back=(Phase.COPYING,),
+            shifts=(Phase.COPYING,),
         ),
         Phase.SUBMITTED: Rule(
             StatusWord.IMAGE_SUBMITTED,
             "the images to be imported",
             ((Fact.IMAGE_FAILED, Phase.IMAGE_FAILED), (Fact.IMAGES_READY, Phase.IMAGES_READY), _FAILED),
-            falls_back=(Phase.EXPORTED,),
+            shifts=(Phase.EXPORTED,),
         ),
         Phase.IMAGE_FAILED: Rule(
             StatusWord.IMAGE_FAILED,
             "the failed image to be made again",
             (_FAILED,),
-            falls_back=(Phase.SUBMITTED,),
+            shifts=(Phase.SUBMITTED,),
         ),
         Phase.IMAGES_READY: Rule(
             StatusWord.IMAGES_READY,
@@ -141,7 +141,7 @@ TABLE: Mapping[Phase, Rule] = MappingProxyType(
         Phase.HALTED: Rule(
             StatusWord.VM_CREATED,
             "nothing: the new VM is there, and is not to be started",
-            falls_back=(Phase.IMAGES_READY,),
+            shifts=(Phase.IMAGES_READY,),
             terminal=True,
             succeeded=True,
         ),
@@ -154,6 +154,7 @@ TABLE: Mapping[Phase, Rule] = MappingProxyType(
         Phase.FAILED: Rule(
             StatusWord.FAILED,
             "nothing: the import gave up, and the source is left as it was found",
+            shifts=(Phase.RUNNING, Phase.HALTED),
             terminal=True,
         ),
         Phase.DELETED: Rule(None, "nothing: what the import made is removed", terminal=True),
@@ -183,7 +184,7 @@ def mermaid() -> str:
         if rule.word:
             lines.append(f"    {phase}: {phase}<br/>{rule.word}")
         lines += [f"    {phase} --> {to}: {fact}" for fact, to in rule.edges]
-        lines += [f"    {phase} --> {to}: the world went back" for to in rule.falls_back]
+        lines += [f"    {phase} --> {to}: the world changed" for to in rule.shifts]
         if rule.terminal:
             lines.append(f"    {phase} --> [*]")
     return "\n".join(lines) + "\n"
