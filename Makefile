@@ -7,7 +7,7 @@ PY := .venv/bin/python
 APT_RUN := qemu-system-x86 qemu-utils qemu-block-extra
 APT_TEST := $(APT_RUN) ovmf
 
-.PHONY: help setup demo test lint format golden lock clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ format: setup ## format the code and mend what ruff can mend
 
 golden: setup ## make the golden files of the translation again (read the diff!)
 	@$(PY) -m rig.golden
+
+diagrams: setup ## draw the diagrams of the docs anew from the code
+	@$(PY) scripts/diagrams.py
 
 lock: ## resolve the dependencies anew into requirements.lock
 	@VIRTUAL_ENV=.venv .venv/bin/uv pip compile -q --universal --generate-hashes --no-emit-index-url --upgrade \
