@@ -7,7 +7,7 @@ PY := .venv/bin/python
 APT_RUN := qemu-system-x86 qemu-utils qemu-block-extra
 APT_TEST := $(APT_RUN)
 
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo rig test lint format lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -18,6 +18,9 @@ setup: ## make .venv and install what the tests need
 demo: ## import a sample OVA and boot it: the main job, end to end
 	@scripts/setup.sh $(APT_RUN)
 	@.venv/bin/thresher demo
+
+rig: setup ## build the real parts that tests run against, into the cache
+	@$(PY) -c "from rig.vcenter import build; print(build())"
 
 test: setup ## run every test
 	@$(PY) -m pytest
