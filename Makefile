@@ -19,6 +19,9 @@ demo: ## import a sample OVA and boot it: the main job, end to end
 	@scripts/setup.sh $(APT_RUN)
 	@.venv/bin/thresher demo
 
+rig: setup ## build the real parts that tests run against, into the cache
+	@$(PY) -c "from rig.vcenter import build; print(build())"
+
 test: setup ## run every test
 	@$(PY) -m pytest
 
