@@ -212,9 +212,7 @@ class FakeTransfer:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def run(
-        self, export: Export, paths: Mapping[str, Path], progress: ProgressSink
-    ) -> Mapping[str, DiskResult]:
+    async def run(self, export: Export, paths: Mapping[str, Path], progress: ProgressSink) -> Mapping[str, DiskResult]:
         """Copy every disk in two halves; finished ones are not done again."""
         results = {}
         for number, stream in enumerate(export.disks):

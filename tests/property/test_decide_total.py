@@ -78,9 +78,7 @@ images = st.tuples(
         for key in keys
     )
 )
-losses = st.builds(
-    Loss, st.just("SharedDisk"), st.just("disk a"), st.just("It is shared."), st.sampled_from(Severity)
-)
+losses = st.builds(Loss, st.just("SharedDisk"), st.just("disk a"), st.just("It is shared."), st.sampled_from(Severity))
 observed = st.builds(
     Observed,
     source_ready=st.booleans(),

@@ -126,8 +126,7 @@ def test_force_power_off_does_not_ask_the_guest(tmp_path: Path) -> None:
 
 def test_all_blockers_are_told_at_once_and_nothing_is_touched(tmp_path: Path) -> None:
     losses = tuple(
-        Loss(rule, "NIC 2", f"{rule} is wrong.", Severity.BLOCKER)
-        for rule in ("SecondPodNetwork", "NoSuchClass")
+        Loss(rule, "NIC 2", f"{rule} is wrong.", Severity.BLOCKER) for rule in ("SecondPodNetwork", "NoSuchClass")
     )
     runner = Runner(world(tmp_path, power=PowerState.ON, target_findings=losses))
     outcome = asyncio.run(runner.run())

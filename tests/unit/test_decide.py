@@ -73,9 +73,7 @@ def test_only_what_is_not_copied_yet_is_copied() -> None:
 
 @pytest.mark.parametrize("other", list(DiskState))
 @pytest.mark.parametrize("first", [True, False])
-def test_a_disk_that_failed_for_good_fails_the_import_whatever_the_other_does(
-    *, other: DiskState, first: bool
-) -> None:
+def test_a_disk_that_failed_for_good_fails_the_import_whatever_the_other_does(*, other: DiskState, first: bool) -> None:
     failed = DiskSeen("a", DiskState.FAILED, failure=BROKEN)
     pair = (failed, DiskSeen("b", other)) if first else (DiskSeen("b", other), failed)
     assert decide(SPEC, replace(READY, disks=pair), NOW) == GiveUp(BROKEN)

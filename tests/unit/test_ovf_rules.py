@@ -83,10 +83,7 @@ def test_every_spelling_of_a_host_resource(resource: str) -> None:
     ],
 )
 def test_disk_formats(uri: str, expected: DiskFormat) -> None:
-    assert (
-        vm_of(envelope(disks=DISK.replace(STREAM, uri), items=drive(1, "/disk/d"))).disks[0].format
-        is expected
-    )
+    assert vm_of(envelope(disks=DISK.replace(STREAM, uri), items=drive(1, "/disk/d"))).disks[0].format is expected
 
 
 def test_the_older_vmdk_uri_of_ovirt_is_no_proof() -> None:
@@ -142,13 +139,9 @@ def test_unknown_hardware_blocks_where_it_is_said_to_be_required(attributes: str
     assert (loss.rule, loss.subject, loss.severity) == ("UnknownHardware", "device Flux capacitor", severity)
 
 
-@pytest.mark.parametrize(
-    ("kind", "rule"), [(14, "Floppy"), (21, "SerialPort"), (22, "ParallelPort"), (35, "Sound")]
-)
+@pytest.mark.parametrize(("kind", "rule"), [(14, "Floppy"), (21, "SerialPort"), (22, "ParallelPort"), (35, "Sound")])
 def test_devices_that_are_not_carried_over_are_told(kind: int, rule: str) -> None:
-    assert [loss.rule for loss in vm_of(envelope(items=item("x", kind) + drive(1, "/disk/d"))).losses] == [
-        rule
-    ]
+    assert [loss.rule for loss in vm_of(envelope(items=item("x", kind) + drive(1, "/disk/d"))).losses] == [rule]
 
 
 def test_a_disk_that_no_vm_has_is_told() -> None:

@@ -19,9 +19,7 @@ def test_its_extents_ascend_without_overlap_inside_the_disk() -> None:
 
 def test_a_seed_gives_the_same_disk_and_another_seed_another() -> None:
     def disk(seed: int) -> list[tuple[int, bytes]]:
-        return [
-            (e.offset, bytes(e.data or b"")) for e in sample_disk(Bytes(8 * MIB), seed, data=Bytes(2 * MIB))
-        ]
+        return [(e.offset, bytes(e.data or b"")) for e in sample_disk(Bytes(8 * MIB), seed, data=Bytes(2 * MIB))]
 
     assert disk(1) == disk(1)
     assert disk(1) != disk(2)
@@ -29,8 +27,7 @@ def test_a_seed_gives_the_same_disk_and_another_seed_another() -> None:
 
 def test_some_of_it_compresses_and_some_does_not() -> None:
     ratios = [
-        len(zlib.compress(e.data or b"", 1)) / e.length
-        for e in sample_disk(Bytes(8 * MIB), 1, data=Bytes(4 * MIB))
+        len(zlib.compress(e.data or b"", 1)) / e.length for e in sample_disk(Bytes(8 * MIB), 1, data=Bytes(4 * MIB))
     ]
     assert min(ratios) < 0.2
     assert max(ratios) > 0.99

@@ -26,9 +26,7 @@ def base(tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-def ask(
-    base: str, path: str, method: str = "GET", **headers: str
-) -> tuple[int, http.client.HTTPMessage, bytes]:
+def ask(base: str, path: str, method: str = "GET", **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
     connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=30)
     try:
         connection.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})

@@ -50,18 +50,14 @@ class ApiModel(BaseModel):
 class ObjectMeta(ApiModel):
     """Kubernetes' metadata. What the API server fills in may be absent."""
 
-    name: str = Field(
-        pattern=DNS_SUBDOMAIN, description="Name of the object, unique for its kind in its namespace."
-    )
+    name: str = Field(pattern=DNS_SUBDOMAIN, description="Name of the object, unique for its kind in its namespace.")
     namespace: str = Field(
         default=DEFAULT_NAMESPACE, pattern=DNS_LABEL, description="Namespace that the object lives in."
     )
     uid: str | None = Field(default=None, description="Set by the API server.")
     labels: dict[str, str] | None = Field(default=None, description="Labels to select objects by.")
     annotations: dict[str, str] | None = Field(default=None, description="Annotations for people and tools.")
-    generation: int | None = Field(
-        default=None, description="Set by the API server: counts changes of the spec."
-    )
+    generation: int | None = Field(default=None, description="Set by the API server: counts changes of the spec.")
     resource_version: str | None = Field(default=None, description="Set by the API server.")
     generate_name: str | None = Field(default=None, description="Prefix of a generated name.")
     self_link: str | None = Field(default=None, description="Formerly set by the API server.")
@@ -69,9 +65,7 @@ class ObjectMeta(ApiModel):
     deletion_timestamp: str | None = Field(default=None, description="Set by the API server on deletion.")
     deletion_grace_period_seconds: int | None = Field(default=None, description="Set by the API server.")
     finalizers: list[str] | None = Field(default=None, description="What must be cleaned up before deletion.")
-    owner_references: list[dict[str, object]] | None = Field(
-        default=None, description="Objects this one depends on."
-    )
+    owner_references: list[dict[str, object]] | None = Field(default=None, description="Objects this one depends on.")
     managed_fields: list[dict[str, object]] | None = Field(default=None, description="Set by the API server.")
 
     @property
@@ -92,9 +86,7 @@ class SecretReference(ApiModel):
     """Names a Secret (Kubernetes' ``core/v1 SecretReference``)."""
 
     name: str = Field(min_length=1, description="Name of the Secret.")
-    namespace: str | None = Field(
-        default=None, description="Namespace of the Secret; by default the source's own."
-    )
+    namespace: str | None = Field(default=None, description="Namespace of the Secret; by default the source's own.")
 
     def within(self, namespace: str) -> "SecretReference":
         """The same reference with its namespace filled in."""
@@ -117,9 +109,7 @@ class Condition(ApiModel):
     reason: str | None = Field(default=None, description="Why, in one CamelCase word.")
     message: str | None = Field(default=None, description="Why, in a sentence, and what to do.")
     last_update_time: str | None = Field(default=None, description="When it was last written (RFC 3339).")
-    last_transition_time: str | None = Field(
-        default=None, description="When its status last changed (RFC 3339)."
-    )
+    last_transition_time: str | None = Field(default=None, description="When its status last changed (RFC 3339).")
     observed_generation: int | None = Field(
         default=None, description="Thresher's own: the generation of the spec that this was observed of."
     )

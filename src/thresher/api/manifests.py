@@ -97,9 +97,7 @@ def load_manifests(text: str) -> Manifests:
             continue
         key = (obj.kind, obj.metadata.key)
         if key in objects:
-            raise UsageError(
-                f"{obj.kind} {obj.metadata.key} is there twice, again in {item.place}: keep one."
-            )
+            raise UsageError(f"{obj.kind} {obj.metadata.key} is there twice, again in {item.place}: keep one.")
         objects[key] = obj
     found = tuple(objects.values())
     return Manifests(

@@ -35,9 +35,7 @@ class DiskImportStatus(ApiModel):
         alias="VirtualMachineImage",  # capitalised in the add-on's JSON, too
         description="Name of the VirtualMachineImage made of the disk.",
     )
-    disk_conditions: list[Condition] = Field(
-        default_factory=list, description="What was observed of the disk."
-    )
+    disk_conditions: list[Condition] = Field(default_factory=list, description="What was observed of the disk.")
     bus_type: DiskBus = Field(default=DiskBus.VIRTIO, description="Bus of the disk in the new VM.")
     progress: int | None = Field(
         default=None, ge=0, le=100, description="Thresher's own: how far the disk is, in percent."
@@ -53,9 +51,7 @@ class DiskImportStatus(ApiModel):
 class VirtualMachineImportStatus(ApiModel):
     """How far an import is."""
 
-    import_status: ImportStatus | None = Field(
-        default=None, description="Where the import stands, in one word."
-    )
+    import_status: ImportStatus | None = Field(default=None, description="Where the import stands, in one word.")
     disk_import_status: list[DiskImportStatus] = Field(
         default_factory=list, description="How far each disk is, in the order of the source."
     )

@@ -21,9 +21,7 @@ MAX_VCPUS = 1024
 """Far above what KVM runs in one VM (KVM_MAX_VCPUS of x86 was 1024 until Linux 6.6): more is a slip."""
 
 _DESTINATION = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
-_GracefulTimeout = Annotated[
-    StrictInt, AfterValidator(lambda s: s if s > 0 else DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_S)
-]
+_GracefulTimeout = Annotated[StrictInt, AfterValidator(lambda s: s if s > 0 else DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_S)]
 
 SourceKind = Literal["VmwareSource", "OpenstackSource", "OvaSource"]
 SOURCE_KINDS: tuple[SourceKind, ...] = ("VmwareSource", "OpenstackSource", "OvaSource")
@@ -71,9 +69,7 @@ class NetworkMappingRow(ApiModel):
 class StorageMappingRow(ApiModel):
     """Thresher's own: which storage class takes the disks of a datastore."""
 
-    source_datastore: str = Field(
-        min_length=1, description="Name of the datastore or volume type at the source."
-    )
+    source_datastore: str = Field(min_length=1, description="Name of the datastore or volume type at the source.")
     storage_class: str = Field(pattern=DNS_SUBDOMAIN, description="Storage class for its disks.")
 
 
@@ -129,9 +125,7 @@ class VirtualMachineImportSpec(ApiModel):
         pattern=DNS_LABEL,
         description="Thresher's own: name of the new VM; derived from the source VM's name if left out.",
     )
-    cpu: CpuOverride | None = Field(
-        default=None, description="Thresher's own: other vCPUs than the source VM has."
-    )
+    cpu: CpuOverride | None = Field(default=None, description="Thresher's own: other vCPUs than the source VM has.")
     memory: Annotated[str, AfterValidator(_quantity)] | None = Field(
         default=None,
         description="Thresher's own: memory of the new VM, such as 4Gi, in place of the source's.",

@@ -20,9 +20,7 @@ class VmwareSourceSpec(ApiModel):
     endpoint: HttpUrl = Field(
         repr=False, description="Address of the vCenter's SDK, such as https://vcenter.example.com/sdk."
     )
-    dc: str = Field(
-        min_length=1, description="Datacenter to look in; a leading / may be written or left out."
-    )
+    dc: str = Field(min_length=1, description="Datacenter to look in; a leading / may be written or left out.")
     credentials: SecretReference = Field(
         description="Secret with username and password, and optionally caCert: the PEM certificate of the CA."
     )

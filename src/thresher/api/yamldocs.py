@@ -82,9 +82,7 @@ def _expanded(node: yaml.Node, done: dict[int, int], open_: set[int]) -> int:
         total += sum(_expanded(part, done, open_) for pair in node.value for part in pair)
     open_.discard(id(node))
     if total > MAX_NODES:
-        raise _refused(
-            f"stands for more than {MAX_NODES} values; split it into several files", node.start_mark
-        )
+        raise _refused(f"stands for more than {MAX_NODES} values; split it into several files", node.start_mark)
     done[id(node)] = total
     return total
 

@@ -33,7 +33,6 @@ from thresher.imports.facts import facts_of, findings_of, preflight_failure, str
 from thresher.imports.observed import DiskState, Failure, ImageState, Observed, Step, TargetState, Tries
 from thresher.imports.phases import Phase, phase_of
 from thresher.imports.policy import DEFAULT, Policy
-from thresher.imports.strategy import shall_run
 from thresher.model.errors import BootError, SourceError, TargetError, ThresherError
 from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState
@@ -84,9 +83,7 @@ def _valid(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) 
 def _copying(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
     if not observed.is_off:
         return _switch_off(spec, observed, now, policy)
-    dead = next(
-        (disk.failure for disk in observed.disks if disk.failure and not disk.failure.retryable), None
-    )
+    dead = next((disk.failure for disk in observed.disks if disk.failure and not disk.failure.retryable), None)
     if dead is not None:
         return GiveUp(dead)
     if any(disk.state is DiskState.RUNNING for disk in observed.disks):
@@ -161,9 +158,7 @@ def _created(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy
         return Wait("the new VM to run", due)
     why = observed.target.message or "it gave no reason"
     minutes = policy.boot_wait.seconds // 60
-    return _give_up(
-        BootError(f"The new VM did not run within {minutes} minutes: {why}. Look at its console.")
-    )
+    return _give_up(BootError(f"The new VM did not run within {minutes} minutes: {why}. Look at its console."))
 
 
 _DECIDERS: Mapping[Phase, Decider] = MappingProxyType(
@@ -185,7 +180,7 @@ def is_finished(spec: ImportSpec, observed: Observed) -> bool:
     """Whether the new VM is as asked for: from then on it belongs to the user and is never removed."""
     if observed.target.state is TargetState.RUNNING:
         return True
-    return observed.target.ours and not shall_run(strategy_of(spec, observed))
+    return observed.target.ours and not shall_start(spec, observed)
 
 
 def _settle(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:

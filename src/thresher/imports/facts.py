@@ -34,7 +34,7 @@ def facts_of(spec: ImportSpec, observed: Observed) -> frozenset[Fact]:
         Fact.IMAGES_READY: ours or images_ready(observed),
         Fact.VM_EXISTS: ours,
         Fact.VM_RUNS: observed.target.state is TargetState.RUNNING,
-        Fact.SHALL_NOT_RUN: not shall_run(strategy_of(spec, observed)),
+        Fact.SHALL_NOT_RUN: not shall_start(spec, observed),
         Fact.GAVE_UP: observed.recorded.gave_up is not None,
         Fact.DELETION_ASKED: observed.deletion_asked,
     }
@@ -47,6 +47,11 @@ def strategy_of(spec: ImportSpec, observed: Observed) -> RunStrategy:
     if power is None and observed.vm is not None:
         power = observed.vm.power
     return effective_run_strategy(spec, power, always_off=observed.always_off)
+
+
+def shall_start(spec: ImportSpec, observed: Observed) -> bool:
+    """Whether the import is finished only when the new VM runs; else once it exists."""
+    return spec.start if spec.start is not None else shall_run(strategy_of(spec, observed))
 
 
 def findings_of(spec: ImportSpec, observed: Observed) -> tuple[Loss, ...]:

@@ -101,9 +101,7 @@ TABLE: Mapping[Phase, Rule] = MappingProxyType(
             shifts=(Phase.PENDING,),
             terminal=True,
         ),
-        Phase.VALID: Rule(
-            StatusWord.VALID, "the source to answer", ((Fact.SOURCE_READY, Phase.COPYING), _FAILED)
-        ),
+        Phase.VALID: Rule(StatusWord.VALID, "the source to answer", ((Fact.SOURCE_READY, Phase.COPYING), _FAILED)),
         Phase.COPYING: Rule(
             StatusWord.SOURCE_READY,
             "the source VM to be off and its disks to be copied",

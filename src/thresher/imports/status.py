@@ -304,9 +304,7 @@ def _percent(observed: Observed, phase: Phase) -> int:
     return int(_COPY * _share(copies) + _IMAGES * _share(images))
 
 
-def _stamp(
-    found: tuple[Condition, ...], before: tuple[Condition, ...], now: datetime
-) -> tuple[Condition, ...]:
+def _stamp(found: tuple[Condition, ...], before: tuple[Condition, ...], now: datetime) -> tuple[Condition, ...]:
     """Give each condition its times: the transition's only where its status changed."""
     known = {condition.type: condition for condition in before}
     return tuple(_stamped(condition, known.get(condition.type), now) for condition in found)

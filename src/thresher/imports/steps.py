@@ -288,9 +288,7 @@ class ImportRun:
         missing = [disk.key for disk in vm.disks if disk.key not in results]
         if missing:
             self._mark_disks(DiskState.PENDING)
-            raise ThresherError(
-                f"The transfer of {vm.name} ended without disk {missing[0]}; report this defect."
-            )
+            raise ThresherError(f"The transfer of {vm.name} ended without disk {missing[0]}; report this defect.")
         self._results.update(results)
         self._mark_disks(DiskState.DONE)
 

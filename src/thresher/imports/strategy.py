@@ -4,9 +4,7 @@ from thresher.model.spec import ImportSpec, RunStrategy
 from thresher.model.vm import PowerState
 
 
-def effective_run_strategy(
-    spec: ImportSpec, power_when_found: PowerState | None, *, always_off: bool
-) -> RunStrategy:
+def effective_run_strategy(spec: ImportSpec, power_when_found: PowerState | None, *, always_off: bool) -> RunStrategy:
     """Decide how the new VM is run.
 
     What the spec says wins. Else a VM that was off stays off, and any other is run. A VM from a source

@@ -71,6 +71,8 @@ class ImportSpec:
         vcpus: overrides the source's vCPU count.
         memory: overrides the source's memory, in MiB.
         run_strategy: overrides what the source's power state asks for.
+        verify: what is proved beyond what always is.
+        start: whether this run starts the new VM; None does as the run strategy says.
     """
 
     namespace: str
@@ -91,3 +93,4 @@ class ImportSpec:
     memory: MiB | None = None
     run_strategy: RunStrategy | None = None
     verify: Verify = Verify.DEFAULT
+    start: bool | None = None

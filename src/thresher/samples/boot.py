@@ -76,10 +76,6 @@ def boot_sector(marker: str, disk_sectors: int = 1 << 21) -> bytes:
 def _partition(disk_sectors: int) -> bytes:
     """One entry: active, Linux, addressed by LBA (the cylinder fields hold what says "see the LBA")."""
     if not PARTITION_START < disk_sectors < 1 << 32:
-        raise ValueError(
-            f"a disk of {disk_sectors} sectors has no room for its partition or is beyond an MBR"
-        )
+        raise ValueError(f"a disk of {disk_sectors} sectors has no room for its partition or is beyond an MBR")
     by_lba = b"\xfe\xff\xff"
-    return struct.pack(
-        "<B3sB3sII", 0x80, by_lba, 0x83, by_lba, PARTITION_START, disk_sectors - PARTITION_START
-    )
+    return struct.pack("<B3sB3sII", 0x80, by_lba, 0x83, by_lba, PARTITION_START, disk_sectors - PARTITION_START)

@@ -79,9 +79,7 @@ def _write_disks(
     return digests, tuple(files)
 
 
-def _pack(
-    path: Path, name: str, folder: Path, files: tuple[SampleFile, ...], digests: dict[str, str]
-) -> None:
+def _pack(path: Path, name: str, folder: Path, files: tuple[SampleFile, ...], digests: dict[str, str]) -> None:
     descriptor = sample_ovf(name, files).encode()
     listed = {f"{name}.ovf": hashlib.sha256(descriptor).hexdigest(), **digests}
     manifest = "".join(f"SHA256({file})= {digest}\n" for file, digest in listed.items()).encode()

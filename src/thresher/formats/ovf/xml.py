@@ -173,9 +173,7 @@ def read_xml(data: bytes) -> Element:
         for begin in range(0, len(data), _CHUNK):
             parser.feed(data[begin : begin + _CHUNK])
             if begin + _CHUNK - tree.seen > MAX_TOKEN_BYTES + _CHUNK:
-                raise OvfError(
-                    "a tag or comment of the OVF descriptor is larger than 1 MiB", offset=tree.seen
-                )
+                raise OvfError("a tag or comment of the OVF descriptor is larger than 1 MiB", offset=tree.seen)
         parser.close()
     except DefusedXmlException as error:
         raise OvfError(
