@@ -1,6 +1,7 @@
 """Fuzz the OVF parser: any bytes end in a package or in OvfError, in bounded memory.
 
-Run it as ``python fuzz/fuzz_ovf.py -rss_limit_mb=1024 -max_len=65536 tests/data/ovf``.
+Run it as ``python fuzz/fuzz_ovf.py -rss_limit_mb=1024 -max_len=65536 CORPUS tests/data/ovf``: libFuzzer
+keeps what it finds in the first folder and only reads the others.
 """
 
 import sys

@@ -28,8 +28,7 @@ WORDS = [
 def check(data: bytes) -> None:
     try:
         package = parse_ovf(data)
-    except OvfError as error:
-        assert str(error)
+    except OvfError:
         return
     assert_consistent(package)
 

@@ -7,14 +7,19 @@ from thresher.model.errors import OvfError
 from thresher.model.units import GIB, MIB
 from thresher.model.vm import Bus, DiskFormat, Firmware, FirmwareType, Severity, SourceVM
 
+NAMESPACE = "http://schemas.dmtf.org/ovf/envelope/1"
 STREAM = "http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized"
 FILE = '<File ovf:id="f" ovf:href="a.vmdk"/>'
-DISK = f'<Disk ovf:diskId="d" ovf:capacity="1" ovf:capacityAllocationUnits="byte * 2^30" ovf:fileRef="f" ovf:format="{STREAM}"/>'
+DISK = (
+    '<Disk ovf:diskId="d" ovf:capacity="1" ovf:capacityAllocationUnits="byte * 2^30" ovf:fileRef="f" '
+    f'ovf:format="{STREAM}"/>'
+)
 ON_SCSI = "<Address>0</Address><ResourceSubType>lsilogic</ResourceSubType>"
 
 
 def item(identity: object, kind: int, inside: str = "", attributes: str = "") -> str:
-    return f"<Item {attributes}><InstanceID>{identity}</InstanceID><ResourceType>{kind}</ResourceType>{inside}</Item>"
+    numbers = f"<InstanceID>{identity}</InstanceID><ResourceType>{kind}</ResourceType>"
+    return f"<Item {attributes}>{numbers}{inside}</Item>"
 
 
 def drive(identity: object, resource: str, more: str = "<Parent>c</Parent>") -> str:
@@ -26,7 +31,7 @@ MEMORY = item("mem", 4, "<AllocationUnits>MB</AllocationUnits><VirtualQuantity>5
 SCSI = item("c", 6, ON_SCSI)
 
 
-def envelope(  # noqa: PLR0913 (each part of a descriptor, to be replaced one at a time)
+def envelope(
     *,
     files: str = FILE,
     disks: str = DISK,
@@ -37,7 +42,7 @@ def envelope(  # noqa: PLR0913 (each part of a descriptor, to be replaced one at
 ) -> bytes:
     hardware = f"<VirtualHardwareSection>{cpu}{memory}{items}</VirtualHardwareSection>"
     return (
-        '<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1">'
+        f'<Envelope xmlns="{NAMESPACE}" xmlns:ovf="{NAMESPACE}">'
         f"<References>{files}</References><DiskSection>{disks}</DiskSection>"
         f'<VirtualSystem ovf:id="vm"><Name>vm</Name>{sections}{hardware}</VirtualSystem></Envelope>'
     ).encode()
@@ -52,7 +57,8 @@ def vm_of(data: bytes) -> SourceVM:
     ("unit", "factor"),
     [
         ("byte * 2^30", 1 << 30), ("byte*2^20", 1 << 20), ("byte * 2 ^ 10", 1 << 10), ("byte * 10^9", 10**9),
-        ("byte*1024*1024", 1 << 20), ("byte", 1), ("bytes", 1), ("", 1), ("KB", 1 << 10), ("KiloBytes", 1 << 10),
+        ("byte*1024*1024", 1 << 20), ("byte", 1), ("bytes", 1), ("", 1), ("KB", 1 << 10),
+        ("KiloBytes", 1 << 10),
         ("MB", 1 << 20), ("MegaBytes", 1 << 20), ("MiB", 1 << 20), ("GigaBytes", 1 << 30), ("GB", 1 << 30),
         ("TeraBytes", 1 << 40),
     ],
@@ -184,7 +190,9 @@ def test_the_dtd_is_refused_before_any_entity_expands() -> None:
         (b'<?xml version="1.0" encoding="nonsense"?><Envelope/>', "descriptor"),
         (b"<a>" * 65, "nests deeper than 64"),
         (b"<Envelope>" + b"<a/>" * 50_001 + b"</Envelope>", "more than 50000 elements"),
-        (b"<Envelope a='" + b"x" * (2 * MIB) + b"'/>", "larger than 1 MiB"),
+        (b"<Envelope a='" + b"x" * MIB + b"'/>", "larger than 64 KiB"),
+        (b"<Envelope xmlns='" + b"u" * 1025 + b"'/>", "namespace is longer than 1024"),
+        (b"<Envelope " + b" ".join(b"a%d=''" % n for n in range(257)) + b"/>", "more than 256 attributes"),
         (b"<Envelope>" + b" " * MAX_OVF_BYTES + b"</Envelope>", "16.0 MiB"),
         (b"<Envelope><VirtualSystem/></Envelope>", "no VirtualHardwareSection"),
     ],
@@ -197,9 +205,12 @@ def test_what_is_no_descriptor(data: bytes, message: str) -> None:
 @pytest.mark.parametrize(
     ("href", "message"),
     [
-        ("../../etc/passwd", "outside"), ("/etc/passwd", "outside"), ("disks/../../x", "outside"), ("./a", "outside"),
-        ("..\\a", "outside"), ("C:\\a.vmdk", "outside"), ("%2e%2e%2fetc%2fpasswd", "outside"), ("a//b", "outside"),
-        ("http://example.com/a.vmdk", "remote"), ("HTTPS://example.com/a", "remote"), ("file:///etc/passwd", "remote"),
+        ("../../etc/passwd", "outside"), ("/etc/passwd", "outside"), ("disks/../../x", "outside"),
+        ("./a", "outside"),
+        ("..\\a", "outside"), ("C:\\a.vmdk", "outside"), ("%2e%2e%2fetc%2fpasswd", "outside"),
+        ("a//b", "outside"),
+        ("http://example.com/a.vmdk", "remote"), ("HTTPS://example.com/a", "remote"),
+        ("file:///etc/passwd", "remote"),
         ("a&#10;b", "outside"),
     ],
 )  # fmt: skip
