@@ -29,7 +29,7 @@ from thresher.imports.actions import (
     TransferDisks,
     Wait,
 )
-from thresher.imports.facts import facts_of, findings_of, preflight_failure, shall_start, strategy_of
+from thresher.imports.facts import facts_of, findings_of, preflight_failure, shall_start
 from thresher.imports.observed import DiskState, Failure, ImageState, Observed, Step, TargetState, Tries
 from thresher.imports.phases import Phase, phase_of
 from thresher.imports.policy import DEFAULT, Policy

@@ -126,9 +126,7 @@ class _Tree:
                 offset=self.seen,
             )
         if len(attributes) > MAX_ATTRIBUTES:
-            raise OvfError(
-                f"a tag has more than {MAX_ATTRIBUTES} attributes; it is refused", offset=self.seen
-            )
+            raise OvfError(f"a tag has more than {MAX_ATTRIBUTES} attributes; it is refused", offset=self.seen)
         split = {_split(name): value for name, value in attributes.items()}
         element = Element(_split(tag)[1], self.seen, split)
         if self._open:
@@ -185,9 +183,7 @@ def read_xml(data: bytes) -> Element:
         for begin in range(0, len(data), _CHUNK):
             parser.feed(data[begin : begin + _CHUNK])
             if begin + _CHUNK - tree.seen > MAX_TOKEN_BYTES + _CHUNK:
-                raise OvfError(
-                    "a tag or comment of the OVF descriptor is larger than 64 KiB", offset=tree.seen
-                )
+                raise OvfError("a tag or comment of the OVF descriptor is larger than 64 KiB", offset=tree.seen)
         parser.close()
     except DefusedXmlException as error:
         raise OvfError(
