@@ -1,0 +1,147 @@
+"""The command line's entry: parses words, hands over to a command, and turns an error into one sentence."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import click
+import typer
+
+from thresher import __version__
+from thresher.cli.choices import Algorithm, Output
+from thresher.model.errors import Stopped, ThresherError
+
+EPILOG = (
+    "Exit codes: 0 done; 1 a defect of Thresher's; 2 wrong arguments or manifests; 3 malformed input; "
+    "4 the source failed or refused; 5 the target failed, or is full; 6 a checksum or size does not agree; "
+    "7 nothing was touched, because something would be lost; 8 the new VM did not come up; 130 stopped."
+)
+
+app = typer.Typer(
+    name="thresher",
+    help="Imports virtual machines from vCenter, OpenStack and OVA files into Harvester.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Ca = Annotated[Path | None, typer.Option("--ca", metavar="FILE", help="Trust these certificates (PEM) for HTTPS.")]
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001  typer's callbacks take what was parsed
+    if asked:
+        typer.echo(f"thresher {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog=EPILOG)
+def inspect(
+    source: Annotated[str, typer.Argument(metavar="FILE|URL", help="An .ova or .ovf, here or on a web server.")],
+    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
+    ca: Ca = None,
+) -> None:
+    """Say what an .ova or .ovf holds."""
+    from thresher.cli import inspect as command
+
+    command.run(source, output, ca)
+
+
+@app.command(epilog=EPILOG)
+def convert(
+    source: Annotated[str, typer.Argument(metavar="SRC", help="A VMDK (or qcow2, VHD, VHDX): a file, '-' or a URL.")],
+    destination: Annotated[Path, typer.Argument(metavar="DST", help="The sparse RAW file to write.")],
+    checksum: Annotated[
+        Algorithm | None, typer.Option("--checksum", help="Hash the finished image too, holes included.")
+    ] = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")] = Output.TABLE,
+    ca: Ca = None,
+) -> None:
+    """Turn one disk image into a sparse RAW file, in one pass and without scratch space."""
+    from thresher.cli import convert as command
+
+    command.run(source, destination, checksum, output, ca)
+
+
+@app.command(epilog=EPILOG)
+def run(
+    manifests: Annotated[
+        list[str],
+        typer.Option(
+            "--filename", "-f", metavar="FILE", help="Manifests of Secrets, sources and imports; '-' is stdin."
+        ),
+    ],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder that VMs are imported into.")],
+    boot: Annotated[bool, typer.Option("--boot", help="Start each VM with QEMU and wait for its first words.")] = False,
+    boot_timeout: Annotated[
+        int, typer.Option("--boot-timeout", min=1, metavar="SECONDS", help="How long to wait for them.")
+    ] = 120,
+    output: Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")] = Output.TABLE,
+) -> None:
+    """Import VMs on this machine, from the same manifests that go to a cluster.
+
+    The same command again goes on where the last one ended.
+    """
+    from thresher.cli import run as command
+
+    command.run(manifests, to, command.Boot(boot, boot_timeout), output)
+
+
+@app.command(epilog=EPILOG)
+def demo(
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="DIR", help="Keep the VM in this folder; else it is removed.")
+    ] = None,
+) -> None:
+    """Make a sample VM, serve it, import it, boot it, and show what it says."""
+    from thresher.cli import demo as command
+
+    command.run(to)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_guarded(lambda: app(standalone_mode=False, prog_name="thresher")))
+
+
+def _terminate(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _guarded(command: Callable[[], object]) -> int:
+    """The exit code of a command; what went wrong is said in one sentence on standard error."""
+    try:
+        result = command()
+    except ThresherError as error:
+        return _say(str(error), error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _say("stopped; run the same command again to go on", Stopped.exit_code)
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("THRESHER_DEBUG"):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        return _say(f"a defect of Thresher's: {what}; set THRESHER_DEBUG=1 to see where, and report it", 1)
+    return result if isinstance(result, int) else 0
+
+
+def _say(text: str, code: int) -> int:
+    typer.echo(f"thresher: {text}", err=True)
+    return code
