@@ -46,6 +46,7 @@ class World:
         new_vm: ``ours``, ``foreign`` or None.
         trouble: for each point where a call may fail, what happens there: "" for nothing, ``error``,
             ``kill``, ``cancel``, or ``refuse`` for an error that no retry helps.
+        made_from: the description that the new VM was made from.
         calls: the names of the calls that took effect.
     """
 
@@ -57,6 +58,7 @@ class World:
     boots: bool = True
     new_vm: str | None = None
     new_vm_runs: bool = False
+    made_from: SourceVM | None = None
     target_findings: tuple[Loss, ...] = ()
     trouble: Iterator[str] = field(default_factory=lambda: iter(()))
     calls: list[str] = field(default_factory=list)
@@ -247,14 +249,13 @@ class FakeTarget:
 
     async def create_vm(self, spec: ImportSpec, vm: SourceVM) -> None:
         """Make it, from copies that are whole and of one moment."""
-        del vm
         await self._world.point("create_vm", refusable=True)
         if self._world.new_vm == "foreign":
             raise TargetError("A VM of that name belongs to somebody else. Choose another name.")
         for path in sorted(self._world.folder.glob("disk-*.raw")):
             fresh = [f"cycle {self._world.cycle}"] * 2
             assert path.read_text().splitlines() == fresh, f"{path.name} is stale or incomplete"
-        self._world.new_vm = "ours"
+        self._world.new_vm, self._world.made_from = "ours", vm
         self._world.calls.append("create_vm")
         if self._world.autostarts and spec.run_strategy is not RunStrategy.HALTED:
             self._world.start(after=timedelta(seconds=5))

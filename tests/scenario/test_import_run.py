@@ -220,6 +220,8 @@ def test_a_killed_run_goes_on_and_the_vm_still_counts_as_one_that_ran(tmp_path: 
             continue
         break
     assert runner.world.new_vm_runs
+    assert runner.world.made_from is not None
+    assert runner.world.made_from.power is PowerState.ON
 
 
 def test_copies_of_a_vm_that_ran_again_are_not_gone_on_with(tmp_path: Path) -> None:
@@ -227,6 +229,16 @@ def test_copies_of_a_vm_that_ran_again_are_not_gone_on_with(tmp_path: Path) -> N
     runner = Runner(world(tmp_path, power=PowerState.ON, cycle=1))
     assert asyncio.run(runner.run()).failure is None
     assert (tmp_path / "disk-0.raw").read_text() == "cycle 1\n" * 2
+
+
+def test_a_guest_that_runs_again_is_asked_again_and_has_its_time(tmp_path: Path) -> None:
+    (tmp_path / "disk-0.raw").write_text("cycle 0\n")
+    runner = Runner(world(tmp_path, power=PowerState.ON, cycle=1))
+    asked = runner.world.now - timedelta(hours=1)
+    runner.recorded = Recorded(power_when_found=PowerState.ON, touched=asked, shutdown_asked=asked)
+    assert asyncio.run(runner.run()).failure is None
+    assert "shut_down_guest" in runner.world.calls
+    assert "power_off" not in runner.world.calls
 
 
 def test_a_source_with_power_needs_a_target_that_can_discard(tmp_path: Path) -> None:
