@@ -399,3 +399,11 @@ def test_standard_input_is_read_once() -> None:
 def test_a_head_is_read_alone(web: WebServer) -> None:
     assert read_up_to(file(web), 10) == CONTENT[:10]
     assert read_up_to(file(web), 1_000_000) == CONTENT
+
+
+def test_refused_credentials_are_not_asked_for_again(web: WebServer) -> None:
+    web.faults = Faults(credentials=("frida", "other"))
+    with pytest.raises(SourceDenied, match="give them"):
+        file(web).open()
+    with pytest.raises(SourceDenied, match="check the source's credentials"):
+        file(web, SECRET).open()
