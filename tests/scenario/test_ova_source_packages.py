@@ -391,3 +391,31 @@ def test_a_disk_that_is_stated_to_be_raw_is_not_judged_by_its_first_bytes(tmp_pa
     vm = find(packed(tmp_path, {"web.ovf": ovf({"web": [disk]}), disk.href: disk.content}))
     assert vm.disks[0].format is DiskFormat.RAW
     assert not vm.losses
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_vm_without_disks_has_its_descriptor_checked_all_the_same(tmp_path: Path, place: str) -> None:
+    files = {"web.ovf": ovf({"web": []}), "web.mf": manifest({"web.ovf": b"another"})}
+    path = archive(tmp_path / "web.ova", files.items())
+    with PLACES[place](path) as location, pytest.raises(VerificationError, match=r"web\.ovf"):
+        exported(location, lambda _: None)
+
+
+def test_a_descriptor_over_http_is_asked_for_with_its_signature_and_credentials(tmp_path: Path) -> None:
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    with serve(tmp_path, faults=Faults(credentials=("frida", "s3cret"))) as server:
+        url = server.url.replace("//", "//frida:s3cret@") + "web.ovf?signature=abc"
+        assert exported(url, contents) == {"d0": ONE.content, "d1": TWO.content}
+        assert all("signature=abc" in seen.path for seen in server.requests)
+
+
+def test_facts_and_findings_hold_no_password(tmp_path: Path) -> None:
+    disk = PackedDisk("missing.vmdk", b"")
+    (tmp_path / "web.ovf").write_bytes(ovf({"web": [disk]}))
+    with serve(tmp_path, faults=Faults(credentials=("frida", "s3cret"))) as server:
+        url = server.url.replace("//", "//frida:s3cret@") + "web.ovf"
+        assert "s3cret" not in repr(check(url)) + repr(find(url))
+        with pytest.raises(SourceNotFound) as caught:
+            exported(url, contents)
+    assert "s3cret" not in str(caught.value)
