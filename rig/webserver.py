@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -145,8 +145,13 @@ class _Server(ThreadingHTTPServer):
         """A client that hangs up, or distrusts the certificate, is what the tests are about."""
 
 
+@cache
+def _authority() -> trustme.CA:
+    return trustme.CA()
+
+
 def _secure(server: _Server, web: WebServer) -> None:
-    authority = trustme.CA()
+    authority = _authority()
     issued = authority.issue_cert("127.0.0.1", "localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     issued.configure_cert(context)

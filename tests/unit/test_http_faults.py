@@ -187,13 +187,13 @@ def test_a_stated_length_that_did_not_come_is_told_in_bytes(web: WebServer) -> N
 
 def test_a_server_that_falls_silent_is_a_time_out(web: WebServer) -> None:
     web.faults = Faults(stall_after=1000)
-    with pytest.raises(SourceUnreachable, match=r"nothing for 0\.2 s"):
-        everything(file(web, HttpAccess(timeout_s=0.2)))
+    with pytest.raises(SourceUnreachable, match=r"nothing for 0\.5 s"):
+        everything(file(web, HttpAccess(timeout_s=0.5)))
 
 
 def test_the_time_out_is_for_silence_and_not_for_the_download(web: WebServer) -> None:
-    web.faults = Faults(rate=600_000)  # 0.85 s in all, a piece at least every 0.11 s
-    assert everything(file(web, HttpAccess(timeout_s=0.5))) == CONTENT
+    web.faults = Faults(rate=400_000)  # 1.28 s in all, a piece every 0.16 s
+    assert everything(file(web, HttpAccess(timeout_s=1))) == CONTENT
 
 
 def test_a_server_that_never_answers_is_a_time_out() -> None:
@@ -395,3 +395,11 @@ def test_standard_input_is_read_once() -> None:
 def test_a_head_is_read_alone(web: WebServer) -> None:
     assert read_up_to(file(web), 10) == CONTENT[:10]
     assert read_up_to(file(web), 1_000_000) == CONTENT
+
+
+def test_refused_credentials_are_not_asked_for_again(web: WebServer) -> None:
+    web.faults = Faults(credentials=("frida", "other"))
+    with pytest.raises(SourceDenied, match="give them"):
+        file(web).open()
+    with pytest.raises(SourceDenied, match="check the source's credentials"):
+        file(web, SECRET).open()

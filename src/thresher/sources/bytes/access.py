@@ -11,15 +11,15 @@ import ssl
 import urllib.error
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import IO
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from urllib.request import (
+    AbstractHTTPHandler,
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
     HTTPHandler,
     HTTPRedirectHandler,
-    HTTPSHandler,
     OpenerDirector,
     ProxyHandler,
     Request,
@@ -122,13 +122,16 @@ def opener(access: HttpAccess, location: Location) -> OpenerDirector:
     Raises:
         UsageError: the CA is no PEM, or the fingerprint is none.
     """
-    pin = _pin(access.fingerprint_sha256)
+    parts = urlsplit(location.url)
+    trusting = _TrustingHandler(access.ca_pem, _pin(access.fingerprint_sha256), parts.hostname or "")
+    if parts.scheme == "https" or access.ca_pem:
+        _ = trusting.verified  # a CA that cannot be read shows now
     director = OpenerDirector()
     for handler in (
         ProxyHandler(),
         UnknownHandler(),
         HTTPHandler(),
-        _TrustingHandler(_context(access.ca_pem), pin, urlsplit(location.url).hostname or ""),
+        trusting,
         HTTPDefaultErrorHandler(),
         _CarefulRedirects(credentials(access, location)),
         HTTPErrorProcessor(),
@@ -180,19 +183,26 @@ class _PinnedConnection(http.client.HTTPSConnection):
             )
 
 
-class _TrustingHandler(HTTPSHandler):
+class _TrustingHandler(AbstractHTTPHandler):
     """Verifies by authority, or for the pinned host by fingerprint."""
 
-    def __init__(self, context: ssl.SSLContext, pin: str | None, host: str) -> None:
-        super().__init__(context=context)
-        self._verified = context
+    https_request = AbstractHTTPHandler.do_request_
+
+    def __init__(self, ca_pem: str, pin: str | None, host: str) -> None:
+        super().__init__()
+        self._ca_pem = ca_pem
         self._pin = pin
         self._host = host
+
+    @cached_property
+    def verified(self) -> ssl.SSLContext:
+        """Loading the system's authorities takes longer than a request: only where https is spoken."""
+        return _context(self._ca_pem)
 
     def https_open(self, req: Request) -> http.client.HTTPResponse:
         if self._pin is None or urlsplit(req.full_url).hostname != self._host:
             try:
-                return self.do_open(http.client.HTTPSConnection, req, context=self._verified)
+                return self.do_open(http.client.HTTPSConnection, req, context=self.verified)
             except urllib.error.URLError as error:
                 error.filename = req.full_url  # after a redirect it is not the URL that was asked for
                 raise
@@ -222,6 +232,7 @@ class _CarefulRedirects(HTTPRedirectHandler):
         if _same_server(old_parts, new_parts) and _carries(req, self._private):
             for name, value in self._private.items():
                 new.add_unredirected_header(name, value)
+        fp.close()  # urllib would read the answer's whole body, however long it is
         return new
 
 

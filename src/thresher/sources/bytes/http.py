@@ -4,6 +4,7 @@ import http.client
 import re
 import threading
 import urllib.error
+from contextlib import closing
 from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
@@ -92,10 +93,10 @@ class _Remote:
         try:
             response = self._opener.open(request, timeout=self.access.timeout_s or None)
         except urllib.error.HTTPError as error:
-            with error:
+            with closing(error):
                 if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                     return self._beyond(error, first, name)
-                raise refused(error, name, self.access) from error
+                raise refused(error, name, tried=bool(self._private)) from error
         except FAILURES as error:
             raise unreachable(error, name, self.url, self.access) from error
         try:

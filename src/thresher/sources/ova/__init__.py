@@ -1,4 +1,4 @@
-"""VMs in OVF packages (DSP0243): an ``.ova`` archive, or an ``.ovf`` with its files beside it; here or on the web."""
+"""VMs in OVF packages (DSP0243): an ``.ova``, or an ``.ovf`` with its files beside it; here or on the web."""
 
 from thresher.sources.ova.source import OvaSource
 

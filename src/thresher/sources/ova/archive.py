@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from thresher.formats.ova import Member
-from thresher.formats.ovf import OvfPackage
 from thresher.formats.probe import HEAD_BYTES
 from thresher.model.errors import OvaError, SourceError
+from thresher.model.units import Bytes
 from thresher.model.vm import DiskFormat
 from thresher.ports import ByteSource
 from thresher.sources.bytes import Regional, read_up_to
@@ -17,6 +17,7 @@ from thresher.sources.ova.package import (
     describe,
     limit_of,
     manifest_name,
+    spellings,
     suffix,
 )
 from thresher.sources.ova.tape import Tape, TapeFile
@@ -80,6 +81,11 @@ class SeekableArchive:
         self._archive = archive
         self._known: tuple[_Index, Described] | None = None
 
+    @property
+    def size(self) -> Bytes | None:
+        """The archive's, where it is known."""
+        return self._archive.size
+
     def begins(self) -> None:
         """Prove that it is an archive, by its first header. Raises OvaError."""
         Walk(_hopping(self._archive)).advance()
@@ -95,16 +101,16 @@ class SeekableArchive:
 
     def head(self, name: str, limit: int) -> bytes | None:
         """The first bytes of a member."""
-        found = self.file(name)
-        return None if found is None else read_up_to(found, limit)
+        member = self._look()[0].members.get(name)
+        if member is None:
+            return None
+        head = self._archive.region(member.offset, min(member.size, limit), self._named(name))
+        return read_up_to(head, limit)
 
     def place(self, name: str) -> int:
         """Its offset."""
         member = self._look()[0].members.get(name)
         return 0 if member is None else member.offset
-
-    def close(self) -> None:
-        """Nothing is held between two calls."""
 
     def _look(self) -> tuple[_Index, Described]:
         if self._known is None:
@@ -127,9 +133,10 @@ class StreamArchive:
     """An OVA that can only be read from its start, as from a server without Range requests.
 
     The descriptor comes first in a well-formed OVA; where it comes last, the archive is read once to find it.
-    For an export the manifest has to be known before the first disk is read, so that no checksum it states is
-    passed over. Where none stands before the disks, or where the descriptor leaves open what a disk's format is,
-    the archive is read through once before the disks are. That costs a second pass, and never a false success.
+    For an export the manifest has to be known before the first disk is read, so that no checksum it states
+    is passed over. Where it does not stand before the disks, or does not list them all, or where the
+    descriptor leaves open what a disk's format is, the archive is read through once before the disks are.
+    That costs a second pass, and never a false success.
     """
 
     parallel = False
@@ -140,6 +147,11 @@ class StreamArchive:
         self._index: _Index | None = None
         self._described: Described | None = None
         self._whole = False
+
+    @property
+    def size(self) -> Bytes | None:
+        """The archive's, where it is known."""
+        return self._archive.size
 
     def begins(self) -> None:
         """Prove that it is an archive, by its first header. Raises OvaError."""
@@ -163,7 +175,9 @@ class StreamArchive:
         member = index.members.get(name)
         if member is None and index.complete:
             return None
-        return TapeFile(self._tape, name, f"{name} in {self._archive.name}", member and member.size)
+        return TapeFile(
+            self._tape, name, f"{name} in {self._archive.name}", None if member is None else member.size
+        )
 
     def head(self, name: str, limit: int) -> bytes | None:
         """The first bytes of a member that has passed."""
@@ -208,13 +222,11 @@ def _ready(index: _Index) -> bool:
     name = index.descriptor
     if name is None or index.manifest is None:
         return False
-    return _streamed(describe(name, index.texts[name], index.manifest).ovf)
-
-
-def _streamed(ovf: OvfPackage) -> bool:
-    """Whether every disk is one that is inflated while it arrives, by what the descriptor says."""
-    disks = (disk for vm in ovf.vms for disk in vm.disks if disk.file is not None)
-    return all(disk.format is DiskFormat.VMDK_STREAM for disk in disks)
+    described = describe(name, index.texts[name], index.manifest)
+    disks = [disk for vm in described.ovf.vms for disk in vm.disks if disk.file is not None]
+    known = all(disk.format is DiskFormat.VMDK_STREAM for disk in disks)
+    files = [spellings(disk.file) for disk in disks if disk.file is not None]
+    return known and all(any(described.checksum(name) for name in names) for names in files)
 
 
 def archive_package(archive: Regional) -> SeekableArchive | StreamArchive:

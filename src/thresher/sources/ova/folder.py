@@ -36,7 +36,10 @@ class FolderPackage:
         return self._described
 
     def file(self, name: str) -> ByteSource | None:
-        """The file of that name, or None where there is none. Raises SourceError where that cannot be told."""
+        """The file of that name, or None where there is none."""
+        return self._file(name)
+
+    def _file(self, name: str) -> Regional | None:
         if name not in self._files:
             found: Regional | None = self._beside(name)
             try:
@@ -48,8 +51,12 @@ class FolderPackage:
 
     def head(self, name: str, limit: int) -> bytes | None:
         """The first bytes of a file."""
-        found = self.file(name)
-        return None if found is None else read_up_to(found, limit)
+        found = self._file(name)
+        if found is None:
+            return None
+        if found.size is not None and found.seekable:
+            found = found.region(0, min(found.size, limit), found.name)
+        return read_up_to(found, limit)
 
     def place(self, name: str) -> int:  # noqa: ARG002 - all are read at once
         """All the same."""

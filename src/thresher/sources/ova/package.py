@@ -8,9 +8,7 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from thresher.formats.manifest import MAX_MANIFEST_BYTES, parse_manifest
-from thresher.formats.names import fault_of_name
 from thresher.formats.ovf import MAX_OVF_BYTES, OvfPackage, parse_ovf
-from thresher.model.errors import OvfError
 from thresher.ports import ByteSource, Checksum
 from thresher.sources.bytes import read_up_to
 from thresher.sources.bytes.wrap import verify
@@ -52,7 +50,7 @@ class Package(Protocol):
         ...
 
     def head(self, name: str, limit: int) -> bytes | None:
-        """The first ``limit`` bytes of a file; None where they are not at hand without reading the whole package."""
+        """The first ``limit`` bytes of a file; None where only reading the whole package would tell."""
         ...
 
     def place(self, name: str) -> int:
@@ -67,8 +65,6 @@ def describe(name: str, descriptor: bytes, manifest: bytes | None) -> Described:
         OvfError, ManifestError: one of them is malformed.
         VerificationError: the manifest states another checksum of the descriptor.
     """
-    if len(descriptor) > MAX_OVF_BYTES:
-        raise OvfError(f"{name} is larger than {MAX_OVF_BYTES} bytes; it is no OVF descriptor")
     checksums = None if manifest is None else parse_manifest(manifest)
     stated = (checksums or {}).get(name)
     if stated is not None:
@@ -78,7 +74,7 @@ def describe(name: str, descriptor: bytes, manifest: bytes | None) -> Described:
 
 
 def limit_of(name: str) -> int:
-    """How much of a file is read into memory to be parsed; one byte more than may be, so that too much shows."""
+    """How much of a file is read to be parsed: a byte more than the parsers take, to let them refuse it."""
     return 1 + (MAX_OVF_BYTES if suffix(name) == OVF else MAX_MANIFEST_BYTES)
 
 
@@ -95,17 +91,9 @@ def manifest_name(descriptor: str) -> str:
 def spellings(href: str) -> tuple[str, ...]:
     """The file names that an href may mean: as written, and with its percent escapes decoded (RFC 3986).
 
-    Raises:
-        OvfError: it names something outside the package.
+    The OVF parser has refused those that lead out of the package, in both spellings.
     """
-    names = tuple(dict.fromkeys((href, unquote(href))))
-    for name in names:
-        fault = fault_of_name(name)
-        if fault is None and "://" in name:
-            fault = "is a URL"
-        if fault is not None:
-            raise OvfError(f"the OVF names the file {href!r}, which {fault}; a package's files lie beside its OVF")
-    return names
+    return tuple(dict.fromkeys((href, unquote(href))))
 
 
 def small(source: ByteSource, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Walking over the members of an archive, either hopping from header to header or reading past what lies between."""
+"""Walking over the members of an archive: hopping from header to header, or reading past the data."""
 
 from typing import Protocol
 
@@ -36,6 +36,7 @@ class HoppingCursor:
         self._begin = 0
 
     def read(self, count: int) -> bytes:
+        """As Cursor.read."""
         out = bytearray()
         while len(out) < count and self._offset < self._size:
             at = self._offset - self._begin
@@ -48,6 +49,7 @@ class HoppingCursor:
         return bytes(out)
 
     def go_to(self, offset: int) -> None:
+        """As Cursor.go_to."""
         self._offset = offset
 
     def _fetch(self, wanted: int) -> None:
@@ -69,6 +71,7 @@ class StreamCursor:
         self._offset = 0
 
     def read(self, count: int) -> bytes:
+        """As Cursor.read."""
         buffer = bytearray(count)
         got = fill(self._stream, memoryview(buffer))
         self._offset += got
@@ -81,6 +84,7 @@ class StreamCursor:
         return count
 
     def go_to(self, offset: int) -> None:
+        """As Cursor.go_to."""
         self._offset += drop(self._stream, offset - self._offset)
 
     def close(self) -> None:
