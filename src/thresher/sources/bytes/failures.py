@@ -29,9 +29,7 @@ def refused(error: urllib.error.HTTPError, name: str, *, tried: bool) -> SourceE
     """The error for an answer that is not the file; ``tried`` says whether credentials were sent."""
     status, said = error.code, f"{error.code} {error.reason}"
     if status == HTTPStatus.UNAUTHORIZED and not tried:
-        return SourceDenied(
-            f"{name} asks for a user name and password ({said}); give them as the source's credentials"
-        )
+        return SourceDenied(f"{name} asks for a user name and password ({said}); give them as the source's credentials")
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return SourceDenied(f"the server refuses {name} ({said}); check the source's credentials and their rights")
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:

@@ -175,9 +175,7 @@ class StreamArchive:
         member = index.members.get(name)
         if member is None and index.complete:
             return None
-        return TapeFile(
-            self._tape, name, f"{name} in {self._archive.name}", None if member is None else member.size
-        )
+        return TapeFile(self._tape, name, f"{name} in {self._archive.name}", None if member is None else member.size)
 
     def head(self, name: str, limit: int) -> bytes | None:
         """The first bytes of a member that has passed."""

@@ -121,9 +121,7 @@ def _find(package: Package, href: str) -> tuple[str, ByteSource]:
 
 
 def _missing(name: str) -> SourceNotFound:
-    return SourceNotFound(
-        f"the OVF names the file {name!r}, which the package does not hold; export the VM again"
-    )
+    return SourceNotFound(f"the OVF names the file {name!r}, which the package does not hold; export the VM again")
 
 
 def _sibling(package: Package, described: Described, main: str, extent: str) -> ByteSource:

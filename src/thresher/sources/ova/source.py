@@ -79,9 +79,7 @@ class OvaSource:
             return replace(vms[0], name=name or vms[0].name)
         listed = ", ".join(repr(vm.name) for vm in vms)
         what = f"{len(named)} VMs" if named else "no VM"
-        raise SourceNotFound(
-            f"the package holds {what} with the name {name!r}; it holds {listed}: name one of them"
-        )
+        raise SourceNotFound(f"the package holds {what} with the name {name!r}; it holds {listed}: name one of them")
 
     @asynccontextmanager
     async def export(self, vm: SourceVM) -> AsyncIterator[Export]:
