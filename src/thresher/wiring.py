@@ -1,5 +1,6 @@
 """The composition root: the only place that knows which adapter serves which kind."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from thresher.api.ova import OvaSource as OvaSourceManifest
 from thresher.imports.seams import Ports
 from thresher.model.errors import UsageError
 from thresher.model.spec import ImportSpec, Verify
+from thresher.model.vm import SourceVM
 from thresher.ports import DiskStream, Source, Transfer
 from thresher.sources.bytes import HttpAccess
 from thresher.sources.ova import OvaSource
@@ -86,3 +88,9 @@ def local_import(spec: ImportSpec, source: AnySource, manifests: Manifests, fold
         discard=target,
     )
     return LocalImport(spec, ports, target)
+
+
+def stop_local_vm(spec: ImportSpec, vm: SourceVM | None, folder: Path) -> None:
+    """Switch off a VM that an import into ``folder`` started. Raises TargetError."""
+    if vm is not None:
+        asyncio.run(LocalTarget(folder).stop_vm(spec, vm))

@@ -72,6 +72,15 @@ class LocalFile:
         """Always."""
         return True
 
+    @property
+    def version(self) -> str:
+        """Which file it is and when it was last written. Raises SourceError where it cannot be looked at."""
+        try:
+            stat = self._path.stat()
+        except OSError as error:
+            raise _mapped(self._name, error) from error
+        return f"{stat.st_dev}:{stat.st_ino}:{stat.st_size}:{stat.st_mtime_ns}"
+
     def region(self, offset: int, size: int, name: str) -> "LocalFile":
         """The ``size`` bytes from ``offset`` on, called ``name`` in messages."""
         return LocalFile(self._path, self._offset + offset, size, name)
@@ -123,6 +132,7 @@ class StdinBytes:
 
     name = "standard input"
     seekable = False
+    version = ""
 
     def __init__(self, descriptor: int = 0) -> None:
         self._descriptor = descriptor

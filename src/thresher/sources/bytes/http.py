@@ -215,6 +215,11 @@ class HttpFile:
         """Whether the server has Range requests and says how long the file is. Raises SourceError."""
         return self._remote.look().ranges
 
+    @property
+    def version(self) -> str:
+        """The strong ETag, else the date of the last change; "" where the server gives none. Raises SourceError."""
+        return self._remote.look().validator or ""
+
     def region(self, offset: int, size: int, name: str) -> "HttpFile":
         """The ``size`` bytes from ``offset`` on; it must stay the same file for all of its regions."""
         part = object.__new__(HttpFile)

@@ -43,6 +43,12 @@ class Concatenated:
         """Whether every part is, and says its size."""
         return all(part.seekable and part.size is not None for part in self._parts)
 
+    @property
+    def version(self) -> str:
+        """Those of the parts; "" where one of them has none."""
+        versions = [part.version for part in self._parts]
+        return " ".join(versions) if all(versions) else ""
+
     def open(self, offset: int = 0) -> ByteStream:
         """Open from ``offset`` on: parts that lie before it and say their size are not touched."""
         first = 0
@@ -102,6 +108,11 @@ class Gunzip:
     def size(self) -> None:
         """Unknown until the end."""
         return
+
+    @property
+    def version(self) -> str:
+        """That of the packed file."""
+        return self._source.version
 
     def open(self, offset: int = 0) -> ByteStream:
         """Unpack from the start, past the first ``offset`` bytes."""
@@ -194,6 +205,11 @@ class Verified:
     def size(self) -> Bytes | None:
         """The length of the file."""
         return self._source.size
+
+    @property
+    def version(self) -> str:
+        """Its checksum: nothing tells one content from another better."""
+        return f"{self._checksum.algorithm}:{self._checksum.hexdigest}"
 
     def open(self, offset: int = 0) -> ByteStream:
         """Open it; reading its last byte raises VerificationError where the checksum does not agree."""

@@ -1,6 +1,7 @@
 """One disk of a package: its bytes put together, its head looked at, its size compared."""
 
 from dataclasses import dataclass, replace
+from posixpath import dirname, join
 
 from thresher.formats.ovf import OvfFile
 from thresher.formats.probe import HEAD_BYTES, TAIL_BYTES, ImageProbe, probe_image

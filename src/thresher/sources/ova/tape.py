@@ -24,6 +24,11 @@ class Tape:
         self._passed: set[str] = set()
         self._turn = 0
 
+    @property
+    def version(self) -> str:
+        """The archive's."""
+        return self._archive.version
+
     def open(self, name: str, shown: str) -> ByteStream:
         """Wind to a member; whoever read another one has lost his turn.
 
@@ -133,6 +138,11 @@ class TapeFile:
     def size(self) -> Bytes | None:
         """Its size, where its header has been seen."""
         return self._size
+
+    @property
+    def version(self) -> str:
+        """The archive's."""
+        return self._tape.version
 
     def open(self, offset: int = 0) -> ByteStream:
         """Wind to the member and past ``offset`` of its bytes."""

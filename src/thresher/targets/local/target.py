@@ -2,15 +2,17 @@
 
 import asyncio
 import errno
+import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from thresher.model.errors import BootError, TargetError, TargetFull
 from thresher.model.naming import image_name, target_name
 from thresher.model.spec import ImportSpec
 from thresher.model.units import Bytes
-from thresher.model.vm import FirmwareType, SourceVM
+from thresher.model.vm import FirmwareType, Loss, SourceVM
 from thresher.ports import VmState
 from thresher.targets import manifests
 from thresher.targets.local import qemu
@@ -18,6 +20,8 @@ from thresher.targets.local.arguments import Files, Firmware, qemu_arguments
 from thresher.targets.local.console import last_words, wait_for_console
 from thresher.targets.local.domain import domain_xml
 
+_OWNER = "import.json"
+"""Says whose folder it is, so that no import writes over another's VM."""
 STOP_TIMEOUT_S = 10.0
 """How long a VM gets to end before it is made to."""
 
@@ -41,13 +45,41 @@ class LocalTarget:
         return self._folder / target_name(spec, vm)
 
     def disk_path(self, spec: ImportSpec, vm: SourceVM, index: int) -> Path:
-        """Where the raw bytes of disk ``index`` are written; its folder exists from now on."""
+        """Where the raw bytes of disk ``index`` are written. A blank folder is this import's from now on."""
         home = self.home(spec, vm)
         try:
             home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _target_error(f"the folder {home} cannot be made", error) from error
+        if not any(home.iterdir()):
+            _write(home / _OWNER, json.dumps({"import": f"{spec.namespace}/{spec.name}", "uid": spec.uid}) + "\n")
         return home / f"disk-{index}.raw"
+
+    def _is_foreign(self, home: Path, spec: ImportSpec) -> bool:
+        """Whether another import, or somebody else, put something there."""
+        try:
+            owner = json.loads((home / _OWNER).read_text(encoding="utf-8"))
+            return not isinstance(owner, dict) or owner.get("uid") != spec.uid
+        except FileNotFoundError:
+            return home.is_dir() and any(home.iterdir())
+        except (OSError, ValueError):
+            return True
+
+    async def findings(self, spec: ImportSpec, vm: SourceVM) -> Sequence[Loss]:
+        """What the translation cannot carry over."""
+        return manifests.findings(spec, vm)
+
+    async def discard(self, spec: ImportSpec, vm: SourceVM) -> None:
+        """Remove the VM's folder. Raises TargetError where the VM runs, or it cannot be removed."""
+        home = self.home(spec, vm)
+        if self._is_foreign(home, spec) or not home.exists():
+            return
+        if qemu.running_pid(home / "qemu.pid") is not None:
+            raise TargetError(f"{vm.name} runs from {home}, so that nothing is removed: stop it first.")
+        try:
+            await asyncio.to_thread(shutil.rmtree, home)
+        except OSError as error:
+            raise _target_error(f"the folder {home} cannot be removed", error) from error
 
     def console_path(self, spec: ImportSpec, vm: SourceVM) -> Path:
         """The file that holds what the VM says on its serial console."""
@@ -121,6 +153,8 @@ class LocalTarget:
     async def vm_state(self, spec: ImportSpec, vm: SourceVM) -> VmState:
         """Whether it is described, whether it runs, and what it or QEMU said last."""
         home = self.home(spec, vm)
+        if self._is_foreign(home, spec):
+            return VmState(exists=False, running=False, message=f"{home} is not this import's", foreign=True)
         exists = (home / "domain.xml").is_file()
         running = qemu.running_pid(home / "qemu.pid") is not None
         return VmState(exists, running, self._message(home, vm, running=running))

@@ -1,0 +1,132 @@
+"""``thresher run``: the manifests' imports, driven on this machine."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from thresher.api.convert import import_spec
+from thresher.api.manifests import Manifests, load_manifests
+from thresher.cli.choices import Output
+from thresher.cli.progress import Report, reporter
+from thresher.cli.records import RecordFile
+from thresher.cli.results import Finished, print_results
+from thresher.imports.seams import Hooks, Outcome
+from thresher.imports.status import ImportStatus
+from thresher.imports.steps import ImportRun
+from thresher.model.errors import BootError, ThresherError, UsageError
+from thresher.model.spec import ImportSpec, Verify
+from thresher.model.vm import SourceVM
+from thresher.wiring import LocalImport, local_import
+
+PARALLEL_IMPORTS = 2
+"""At a time; each moves its own disks side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Whether new VMs are started, and how many seconds they get to say something."""
+
+    asked: bool
+    timeout_s: int
+
+
+def run(files: Sequence[str], folder: Path, boot: Boot, output: Output) -> int:
+    """Run every import of the manifests and return the exit code. Raises UsageError for the manifests."""
+    manifests = read_manifests(files)
+    finished = execute(manifests, folder, boot, sys.stdout if output is Output.TABLE else sys.stderr)
+    print_results(finished, output)
+    return max((one.exit_code for one in finished), default=0)
+
+
+def read_manifests(files: Sequence[str]) -> Manifests:
+    """Read manifests of several files as if they were one. Raises UsageError."""
+    texts = []
+    for name in files:
+        try:
+            texts.append(sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"the manifests in {name} cannot be read: {error}") from error
+    manifests = load_manifests("\n---\n".join(texts))
+    if not manifests.imports:
+        raise UsageError(f"there is no VirtualMachineImport in {', '.join(files)}: add one")
+    return manifests
+
+
+def execute(manifests: Manifests, folder: Path, boot: Boot, out: TextIO) -> list[Finished]:
+    """Run every import to its end, a few at a time."""
+    imports = [_prepare(manifests, vmi_index, folder, boot) for vmi_index in range(len(manifests.imports))]
+    with reporter(out) as report:
+        for note in manifests.notes:
+            report.line(f"note: {note}")
+        return asyncio.run(_all(imports, folder, boot, report))
+
+
+def _prepare(manifests: Manifests, index: int, folder: Path, boot: Boot) -> LocalImport:
+    vmi = manifests.imports[index]
+    spec = replace(import_spec(vmi), start=boot.asked)
+    return local_import(spec, manifests.source(vmi.source_ref), manifests, folder)
+
+
+async def _all(imports: Sequence[LocalImport], folder: Path, boot: Boot, report: Report) -> list[Finished]:
+    limit = asyncio.Semaphore(PARALLEL_IMPORTS)
+
+    async def one(local: LocalImport) -> Finished:
+        async with limit:
+            return await _Run(local, folder, boot, report).drive()
+
+    return list(await asyncio.gather(*(one(local) for local in imports)))
+
+
+class _Run:
+    """One import on this machine."""
+
+    def __init__(self, local: LocalImport, folder: Path, boot: Boot, report: Report) -> None:
+        self._local = local
+        self._label = f"{local.spec.namespace}/{local.spec.name}"
+        self._record = RecordFile(folder, local.spec)
+        self._boot = boot
+        self._report = report
+        self._said: tuple[str, str] | None = None
+
+    async def drive(self) -> Finished:
+        """Drive the import to its end."""
+        hooks = Hooks(
+            on_status=self._on_status,
+            on_progress=lambda progress: self._report.progress(f"{self._label} {progress.disk}", progress),
+            on_record=self._record.save,
+        )
+        run = ImportRun(self._local.spec, self._local.ports, hooks, recorded=self._record.load())
+        outcome = await run.run()
+        if outcome.failure is not None or outcome.vm is None:
+            return Finished.failed(self._local.spec, outcome)
+        return await self._ending(outcome, outcome.vm)
+
+    async def _ending(self, outcome: Outcome, vm: SourceVM) -> Finished:
+        spec, target = self._local.spec, self._local.target
+        words, failure = "", None
+        if self._boot.asked:
+            words, failure = await self._first_words(spec, vm)
+        state = await target.vm_state(spec, vm)
+        paths = {disk.key: target.disk_path(spec, vm, index) for index, disk in enumerate(vm.disks)}
+        return Finished(spec, outcome, paths, state, console=words, failure=failure)
+
+    async def _first_words(self, spec: ImportSpec, vm: SourceVM) -> tuple[str, ThresherError | None]:
+        """What the guest says first. Silence is a failure only where a proof was asked for."""
+        self._line("waiting for the guest's first words on its serial console")
+        try:
+            return await self._local.target.prove_boot(spec, vm, None, self._boot.timeout_s), None
+        except BootError as error:
+            return "", error if spec.verify is Verify.BOOT else None
+
+    def _on_status(self, status: ImportStatus) -> None:
+        said = (status.import_status.value, status.message)
+        if said != self._said and status.import_status.value:
+            self._said = said
+            self._line(f"{status.import_status.value}: {status.message}")
+
+    def _line(self, text: str) -> None:
+        self._report.line(f"{datetime.now().astimezone():%H:%M:%S} {self._label} {text}")
