@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from rig.ova import PackedDisk, archive, manifest, ovf, vmdk
+from rig.ova import STREAM, PackedDisk, archive, manifest, ovf, vmdk
 from rig.webserver import Faults, Length, Seen, serve
 from thresher.model.errors import (
     OvaError,
@@ -419,3 +419,23 @@ def test_facts_and_findings_hold_no_password(tmp_path: Path) -> None:
         with pytest.raises(SourceNotFound) as caught:
             exported(url, contents)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_disk_that_the_manifest_leaves_out_is_held_to_its_stated_size(tmp_path: Path, place: str) -> None:
+    wrong = PackedDisk(TWO.href, TWO.content, size=len(TWO.content) - 1)
+    listed = {"web.ovf": ovf({"web": [ONE, wrong]}), ONE.href: ONE.content}
+    files = {"web.ovf": listed["web.ovf"], "web.mf": manifest(listed)} | FILES | listed
+    path = archive(tmp_path / "web.ova", files.items())
+    with PLACES[place](path) as location, pytest.raises(VerificationError, match=r"disk2\.vmdk"):
+        exported(location, lambda _: None)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_format_is_what_the_bytes_are(tmp_path: Path, place: str) -> None:
+    sparse = PackedDisk("disk1.vmdk", ONE.content, format=STREAM.partition("#")[0])
+    files = {"web.ovf": ovf({"web": [sparse]}), sparse.href: sparse.content}
+    ordered = {"web.ovf": files["web.ovf"], "web.mf": manifest(files)} | files
+    path = archive(tmp_path / "web.ova", ordered.items())
+    with PLACES[place](path) as location:
+        assert exported(location, lambda e: e.disks[0].format) is DiskFormat.VMDK_STREAM
