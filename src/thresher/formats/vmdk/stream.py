@@ -1,0 +1,265 @@
+"""A sans-IO parser of stream-optimized VMDKs: bytes in, grains out, whichever way the input is split.
+
+The stream is a header, metadata up to ``overHead``, and then elements, each padded to a sector::
+
+    grain    lba u64, size u32 > 0, then ``size`` bytes of RFC 1950 data
+    marker   sectors u64, 0 u32, type u32; ``sectors`` sectors of metadata follow
+
+VMware writes grain tables behind the grains and a footer at the end; QEMU writes them in front, without a footer.
+Both end with the end-of-stream marker, the only proof that the stream is whole.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from thresher.formats.vmdk.grains import GrainSet
+from thresher.formats.vmdk.header import SparseHeader
+from thresher.model.errors import StreamCut, VmdkError
+from thresher.model.units import KIB, SECTOR, Bytes
+
+_ELEMENT = struct.Struct("<QII")
+"""lba or sectors; size; the marker's type, which in a grain is already its data."""
+_GRAIN_HEADER = 12
+
+_END_OF_STREAM, _GRAIN_TABLE, _GRAIN_DIRECTORY, _FOOTER = range(4)
+
+_METADATA_SLACK = 128
+"""Sectors of padding that a writer may add behind a grain table or directory."""
+
+
+class ResumeImpossible(VmdkError):
+    """The stream goes back behind the checkpoint it was resumed at: it must be read from its start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grain:
+    """A compressed grain.
+
+    Attributes:
+        offset: its place on the disk, in bytes.
+        length: how many bytes of the disk it covers: a grain, or less at the disk's end.
+        payload: RFC 1950 data; a view of what was received, valid as long as that buffer is.
+    """
+
+    offset: Bytes
+    length: Bytes
+    payload: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnd:
+    """The end-of-stream marker came: the stream is whole. What follows is padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A place in the stream where reading may begin anew.
+
+    Attributes:
+        header: the stream's header.
+        offset: the first byte of an element.
+        highest: index of the highest grain before it; every grain before it was lower; -1 before the first.
+    """
+
+    header: SparseHeader
+    offset: int
+    highest: int
+
+
+class StreamVmdkParser:
+    """Feed it with :meth:`receive` and end with :meth:`receive_eof`.
+
+    ``header`` is None until the header's 512 bytes were received.
+    """
+
+    def __init__(self) -> None:
+        self.header: SparseHeader | None = None
+        self.ended = False
+        self._pos = 0  # of the first byte that belongs to no finished element
+        self._skip = 0  # bytes of metadata to drop
+        self._need = SECTOR  # length of the element in _carry, as far as known
+        self._carry = bytearray()  # an element of which only the beginning came
+        self._seen = GrainSet()
+        self._highest = -1
+        self._floor = -1  # grains up to here came before a resumed parser began
+        self._ascending = True
+        self._footer_next = False
+
+    @classmethod
+    def resumed(cls, at: Checkpoint) -> Self:
+        """A parser that expects the stream from ``at.offset`` on."""
+        parser = cls()
+        parser.header = at.header
+        parser._pos = at.offset
+        parser._need = _ELEMENT.size
+        parser._highest = parser._floor = at.highest
+        return parser
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Where to resume once every grain given out so far is safe; None if that place cannot be told.
+
+        It cannot where grains came out of order: a second grain for one place could then pass unnoticed.
+        """
+        if self.header is None or not self._ascending or self._footer_next:
+            return None
+        return Checkpoint(self.header, self._pos + self._skip, self._highest)
+
+    def receive(self, data: bytes | bytearray | memoryview) -> Iterator[Grain | StreamEnd]:
+        """Take the next bytes and give out what they complete. Exhaust it before the next call.
+
+        Raises:
+            VmdkError: the stream breaks the format; it says what and at which byte.
+        """
+        view = memoryview(data)
+        at, size = 0, len(view)
+        while at < size and not self.ended:
+            if self._skip:
+                step = min(self._skip, size - at)
+                at += step
+                self._skip -= step
+                self._pos += step
+                continue
+            if not self._carry and size - at >= self._element_length(view, at, size):
+                length = self._need
+                event = self._element(view[at : at + length])
+                at += length
+            else:
+                step = min(self._need - len(self._carry), size - at)
+                self._carry += view[at : at + step]
+                at += step
+                event = self._carried()
+            if event is not None:
+                yield event
+
+    def receive_eof(self) -> None:
+        """Say that the input is at its end.
+
+        Raises:
+            StreamCut: the end-of-stream marker did not come.
+        """
+        if not self.ended:
+            raise StreamCut(
+                f"the VMDK stream is cut short: it ends after {self._pos + len(self._carry)} bytes"
+                " without its end marker; get the file again"
+            )
+
+    def _element_length(self, view: memoryview, at: int, size: int) -> int:
+        """The whole length of the element at ``at`` if its head is in view, else what the head needs."""
+        if self.header is None or self._footer_next:
+            self._need = SECTOR
+        elif size - at >= _ELEMENT.size:
+            self._need = self._measure(view[at : at + _ELEMENT.size])
+        else:
+            self._need = _ELEMENT.size
+        return self._need
+
+    def _carried(self) -> Grain | StreamEnd | None:
+        """Deliver the element in _carry if it is whole, or learn how long it is."""
+        if len(self._carry) < self._need:
+            return None
+        if self.header is not None and not self._footer_next and self._need == _ELEMENT.size:
+            self._need = self._measure(memoryview(self._carry))
+            return None
+        element, self._carry = self._carry, bytearray()
+        event = self._element(memoryview(element))
+        self._need = _ELEMENT.size
+        return event
+
+    def _measure(self, head: memoryview) -> int:
+        """The length of an element, padding included, from its first 16 bytes."""
+        assert self.header is not None  # noqa: S101  elements come after the header
+        size: int = _ELEMENT.unpack(head)[1]
+        if size == 0:
+            return SECTOR
+        if size > 2 * self.header.grain_bytes + 64 * KIB:
+            raise VmdkError(
+                f"the VMDK states a compressed grain of {size} bytes: impossible for a grain of"
+                f" {self.header.grain_bytes}; the file is damaged",
+                offset=self._pos,
+            )
+        return -(-(_GRAIN_HEADER + size) // SECTOR) * SECTOR
+
+    def _element(self, element: memoryview) -> Grain | StreamEnd | None:
+        """Act on one whole element."""
+        if self.header is None:
+            self.header = SparseHeader.parse(bytes(element))
+            self._skip = self.header.overhead * SECTOR - SECTOR
+            self._pos += SECTOR
+            return None
+        if self._footer_next:
+            self._check_footer(element)
+            self._pos += SECTOR
+            return None
+        value, size, kind = _ELEMENT.unpack_from(element)
+        if size == 0:
+            return self._marker(value, kind)
+        event = self._grain(value, element[_GRAIN_HEADER : _GRAIN_HEADER + size])
+        self._pos += len(element)
+        return event
+
+    def _marker(self, sectors: int, kind: int) -> StreamEnd | None:
+        assert self.header is not None  # noqa: S101  markers come after the header
+        if kind == _END_OF_STREAM and sectors == 0:
+            self.ended = True
+            self._pos += SECTOR
+            return StreamEnd()
+        if kind not in {_GRAIN_TABLE, _GRAIN_DIRECTORY, _FOOTER}:
+            raise VmdkError(
+                f"the VMDK has a marker of unknown type {kind}; the file is damaged", offset=self._pos
+            )
+        if sectors > self.header.metadata_sectors + _METADATA_SLACK:
+            raise VmdkError(
+                f"the VMDK states {sectors} sectors of metadata, too many for its size; the file is damaged",
+                offset=self._pos,
+            )
+        self._pos += SECTOR
+        if kind == _FOOTER:
+            self._footer_next = True
+        else:
+            self._skip = sectors * SECTOR
+        return None
+
+    def _check_footer(self, element: memoryview) -> None:
+        footer = SparseHeader.parse(bytes(element), offset=self._pos)
+        assert self.header is not None  # noqa: S101  a footer comes after the header
+        self._footer_next = False
+        if (footer.capacity, footer.grain) != (self.header.capacity, self.header.grain):
+            raise VmdkError(
+                "the VMDK's footer contradicts its header on the size of the disk; the file is damaged",
+                offset=self._pos,
+            )
+
+    def _grain(self, lba: int, payload: memoryview) -> Grain:
+        header = self.header
+        assert header is not None  # noqa: S101  grains come after the header
+        index, rest = divmod(lba, header.grain)
+        if lba >= header.capacity:
+            raise VmdkError(
+                f"the VMDK has a grain at sector {lba}, outside the disk of {header.capacity} sectors;"
+                " the file is damaged",
+                offset=self._pos,
+            )
+        if rest:
+            raise VmdkError(
+                f"the VMDK has a grain at sector {lba}, no multiple of {header.grain}; the file is damaged",
+                offset=self._pos,
+            )
+        self._note(index)
+        length = min(header.grain, header.capacity - lba) * SECTOR
+        return Grain(Bytes(lba * SECTOR), Bytes(length), payload)
+
+    def _note(self, index: int) -> None:
+        """Remember the grain, and refuse a second one for its place."""
+        if index <= self._floor:
+            raise ResumeImpossible(
+                "the VMDK's grains go back behind the place of resumption", offset=self._pos
+            )
+        if not self._seen.add(index):
+            raise VmdkError(
+                f"the VMDK has two grains for one place, grain {index}; the file is damaged", offset=self._pos
+            )
+        if index < self._highest:
+            self._ascending = False
+        self._highest = max(self._highest, index)
