@@ -5,12 +5,13 @@ PY := .venv/bin/python
 
 # Debian packages, by what needs them.
 APT_RUN := qemu-system-x86 qemu-utils qemu-block-extra
-APT_TEST := $(APT_RUN)
+APT_BENCH := qemu-utils curl nginx-light
+APT_TEST := $(APT_RUN) $(APT_BENCH) busybox-static dosfstools e2fsprogs fdisk mtools syslinux syslinux-common
 
-.PHONY: help setup demo test lint format lock clean
+.PHONY: help setup demo test bench-convert lint format lock clean
 
 help: ## list the tasks
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: ## make .venv and install what the tests need
 	@scripts/setup.sh $(APT_TEST)
@@ -21,6 +22,10 @@ demo: ## import a sample OVA and boot it: the main job, end to end
 
 test: setup ## run every test
 	@$(PY) -m pytest
+
+bench-convert: ## thresher convert against curl and qemu-img, side by side (some minutes, 6 GB)
+	@scripts/setup.sh $(APT_BENCH)
+	@$(PY) -m benchmarks.convert
 
 lint: setup ## ruff, mypy and the import rules
 	@.venv/bin/ruff format --check .
