@@ -59,7 +59,6 @@ def _mixed(path: Path) -> None:
 
 
 RAW_DISKS: dict[str, Callable[[Path], None]] = {
-    "empty": lambda path: _write(path, 0, {}),
     "one-sector": lambda path: _write(path, SECTOR, {0: noise(SECTOR, 5)}),
     "odd": lambda path: _write(path, 65536 + SECTOR, {0: text(65536, 6), 65536: noise(SECTOR, 7)}),
     "no-whole-sectors": lambda path: _write(path, 65535 + SECTOR, {0: text(65535 + SECTOR, 13)}),
@@ -119,6 +118,14 @@ def stream_vmdk(raw: Path, image: Path) -> Path:
     require("qemu-img")
     command = ["qemu-img", "convert", "-q", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized"]
     subprocess.run([*command, str(raw), str(image)], check=True)
+    return image
+
+
+def overlay(backing: Path, image: Path) -> Path:
+    """Make a qcow2 image that holds nothing but the name of the raw file it continues."""
+    require("qemu-img")
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(backing), str(image)]
+    subprocess.run(command, check=True)
     return image
 
 

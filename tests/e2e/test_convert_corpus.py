@@ -81,9 +81,8 @@ def test_corpus_of_qemu_img(case: Case, raw_folder: Path, tmp_path: Path) -> Non
         assert result["bytes_read"] == image.stat().st_size
 
 
-@pytest.mark.parametrize("disk", ["empty", "zero"])
-def test_a_disk_of_zeros_is_a_hole(disk: str, raw_folder: Path, tmp_path: Path) -> None:
-    image = disks.stream_vmdk(disks.raw_disk(disk, raw_folder), tmp_path / "disk.vmdk")
+def test_a_disk_of_zeros_is_a_hole(raw_folder: Path, tmp_path: Path) -> None:
+    image = disks.stream_vmdk(disks.raw_disk("zero", raw_folder), tmp_path / "disk.vmdk")
     assert proved(image, tmp_path)["bytes_data"] == 0
 
 
@@ -113,7 +112,7 @@ def test_grains_out_of_order(raw_folder: Path, tmp_path: Path) -> None:
     raw = disks.raw_disk("random", raw_folder).read_bytes()
     grains = list(vmdk.in_grains(raw).items())
     image = tmp_path / "disk.vmdk"
-    image.write_bytes(vmdk.stream(vmdk.Header(len(raw) // SECTOR), grains[1::2] + grains[::-2]))
+    image.write_bytes(vmdk.stream(vmdk.Header(len(raw) // SECTOR), grains[1::2] + grains[::2][::-1]))
     proved(image, tmp_path)
     digest = convert(image, tmp_path / "again.raw", "--checksum", "sha512")["checksum"]
     assert digest == {"algorithm": "sha512", "hexdigest": hashlib.sha512(raw).hexdigest()}
@@ -170,7 +169,7 @@ def test_our_own_writer(disk: str, raw_folder: Path, tmp_path: Path) -> None:
     assert disks.difference(tmp_path / "out.raw", source) == ""
 
 
-@pytest.mark.parametrize("disk", ["mixed", "empty", "large"])
+@pytest.mark.parametrize("disk", ["mixed", "zero", "large"])
 def test_from_a_pipe(disk: str, raw_folder: Path, tmp_path: Path) -> None:
     raw = disks.raw_disk(disk, raw_folder)
     image = disks.stream_vmdk(raw, tmp_path / "disk.vmdk")
