@@ -56,7 +56,7 @@ class FileServer:
 
     def __enter__(self) -> Self:
         """Listen on a free port."""
-        owner = self
+        owner: FileServer = self
 
         class Handler(_Handler):
             rig = owner
@@ -89,10 +89,10 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
         """The rig keeps its own log."""
 
-    def do_HEAD(self) -> None:  # noqa: N802 - the base class wants this name
+    def do_HEAD(self) -> None:
         self._answer(body=False)
 
-    def do_GET(self) -> None:  # noqa: N802 - likewise
+    def do_GET(self) -> None:
         self._answer(body=True)
 
     def _answer(self, *, body: bool) -> None:
