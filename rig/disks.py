@@ -16,11 +16,17 @@ from thresher.model.units import GIB, KIB, MIB, SECTOR
 _STEP = 1 * MIB
 
 
+def command_path(command: str) -> str:
+    """Where a command is, administrators' folders included; fails with the cure where it is missing."""
+    path = shutil.which(command, path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+    assert path, f"{command} is missing; `make setup` installs it"
+    return path
+
+
 def require(*commands: str) -> None:
     """Fail with the cure where a command that a test needs is missing."""
     for command in commands:
-        path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
-        assert shutil.which(command, path=path), f"{command} is missing; `make setup` installs it"
+        command_path(command)
 
 
 def noise(length: int, seed: int) -> bytes:
