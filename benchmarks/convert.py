@@ -1,6 +1,6 @@
 """One pass against two steps, side by side.
 
-``thresher convert URL out.raw`` against ``curl -o disk.vmdk URL && qemu-img convert -O raw disk.vmdk out.raw``:
+``thresher convert URL out.raw`` against ``curl -o disk.vmdk URL && qemu-img convert -O raw disk.vmdk OUT``:
 whole processes, interleaved, from nginx on loopback; and the limits: curl to /dev/null and to a file. A round
 to warm up, whose outputs are compared byte for byte, is not counted. Every run starts in an empty folder with
 nothing left to write back.

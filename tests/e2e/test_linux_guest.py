@@ -11,7 +11,7 @@ from secrets import token_hex
 import pytest
 
 from rig import cli, disks, linux, ova
-from rig.fileserver import FileServer, Manners
+from rig.webserver import Faults, serve
 from thresher.model.units import MIB, Bytes
 
 MANIFESTS = """
@@ -88,8 +88,8 @@ def test_linux_reaches_its_marker_on_a_virtio_disk(tmp_path: Path) -> None:
     guest = linux.build(tmp_path, token_hex(8))
     out = tmp_path / "out"
     image = archive(tmp_path, "penguin", guest.path)
-    with FileServer({"penguin.ova": image}) as server, no_machine_left(out):
-        wanted = manifests(tmp_path, server.url("penguin.ova"), "penguin")
+    with serve(image.parent) as web, no_machine_left(out):
+        wanted = manifests(tmp_path, web.url + "penguin.ova", "penguin")
         outcome = cli.run("run", "-f", wanted, "--to", out, "--boot")
         assert outcome.code == 0, outcome.err + outcome.out
         assert "virtualMachineRunning" in outcome.out + outcome.err
@@ -105,19 +105,19 @@ def test_killed_run_goes_on(ranges: bool, tmp_path: Path) -> None:  # noqa: FBT0
     out = tmp_path / "out"
     image = archive(tmp_path, "penguin", raw)
     size = image.stat().st_size
-    with FileServer({"penguin.ova": image}, Manners(ranges=ranges, rate=12 * MIB)) as server:
-        wanted = manifests(tmp_path, server.url("penguin.ova"), "penguin")
+    with serve(image.parent, faults=Faults(ranges=ranges, rate=12 * MIB)) as web:
+        wanted = manifests(tmp_path, web.url + "penguin.ova", "penguin")
         with cli.started("run", "-f", wanted, "--to", out) as process:
-            while server.sent < size * 2 // 3:
+            while web.sent < size * 2 // 3:
                 assert process.poll() is None, "it ended before it could be killed"
                 time.sleep(0.02)
             process.kill()
         assert not list(out.rglob("disk-0.raw")), "half a disk under a finished disk's name"
-        server.manners, before = Manners(ranges=ranges), server.sent
+        web.faults, before = Faults(ranges=ranges), web.sent
         outcome = cli.run("run", "-f", wanted, "--to", out)
         assert outcome.code == 0, outcome.err
         if ranges:
-            assert server.sent - before < size * 3 // 4, "it read again what was written before"
+            assert web.sent - before < size * 3 // 4, "it read again what was written before"
     assert disks.difference(disk_of(out), raw) == ""
 
 
@@ -125,10 +125,10 @@ def test_finished_run_done_again_reads_no_disk(tmp_path: Path) -> None:
     raw = disks.raw_disk("random", tmp_path)
     image = archive(tmp_path, "penguin", raw)
     out = tmp_path / "out"
-    with FileServer({"penguin.ova": image}) as server:
-        wanted = manifests(tmp_path, server.url("penguin.ova"), "penguin")
+    with serve(image.parent) as web:
+        wanted = manifests(tmp_path, web.url + "penguin.ova", "penguin")
         assert cli.run("run", "-f", wanted, "--to", out).code == 0
-        before = server.sent
+        before = web.sent
         assert cli.run("run", "-f", wanted, "--to", out).code == 0
-        assert server.sent - before < image.stat().st_size // 2
+        assert web.sent - before < image.stat().st_size // 2
     assert disks.difference(disk_of(out), raw) == ""
