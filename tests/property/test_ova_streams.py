@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.tars import content_of, tar_of, tell
+from thresher.formats.ova import Member
 from thresher.model.errors import OvaError
 
 FORMATS = st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -60,5 +61,5 @@ def test_offsets_agree_with_tarfile(files: dict[str, bytes], format_: int) -> No
     archive = tar_of(files, format_)
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
         expected = {info.name: (info.offset_data, info.size) for info in packed}
-    members = {e.name: (e.offset, e.size) for e in tell(archive) if hasattr(e, "size")}
+    members = {e.name: (e.offset, e.size) for e in tell(archive) if isinstance(e, Member)}
     assert members == expected
