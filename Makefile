@@ -6,9 +6,10 @@ PY := .venv/bin/python
 # Debian packages, by what needs them.
 APT_RUN := qemu-system-x86 qemu-utils qemu-block-extra
 APT_BENCH := qemu-utils curl nginx-light
-APT_TEST := $(APT_RUN) $(APT_BENCH) busybox-static dosfstools e2fsprogs fdisk mtools syslinux syslinux-common
+APT_GUEST := busybox-static dosfstools e2fsprogs fdisk mtools syslinux syslinux-common
+APT_TEST := $(APT_RUN) $(APT_BENCH) $(APT_GUEST) ovmf
 
-.PHONY: help setup demo test bench-convert lint format lock clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -19,6 +20,9 @@ setup: ## make .venv and install what the tests need
 demo: ## import a sample OVA and boot it: the main job, end to end
 	@scripts/setup.sh $(APT_RUN)
 	@.venv/bin/thresher demo
+
+rig: setup ## build the real parts that tests run against, into the cache
+	@$(PY) -c "from rig.vcenter import build; print(build())"
 
 test: setup ## run every test
 	@$(PY) -m pytest
@@ -36,6 +40,12 @@ lint: setup ## ruff, mypy and the import rules
 format: setup ## format the code and mend what ruff can mend
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
+
+golden: setup ## make the golden files of the translation again (read the diff!)
+	@$(PY) -m rig.golden
+
+diagrams: setup ## draw the diagrams of the docs anew from the code
+	@$(PY) scripts/diagrams.py
 
 lock: ## resolve the dependencies anew into requirements.lock
 	@VIRTUAL_ENV=.venv .venv/bin/uv pip compile -q --universal --generate-hashes --no-emit-index-url --upgrade \

@@ -136,9 +136,7 @@ def median(runs: list[Sample]) -> Sample:
 
 def report(samples: dict[str, list[Sample]]) -> dict[str, object]:
     """Medians, and the ratio of the first way to each of the two steps."""
-    ways = {
-        name: {**asdict(median(runs)), "runs": [asdict(r) for r in runs]} for name, runs in samples.items()
-    }
+    ways = {name: {**asdict(median(runs)), "runs": [asdict(r) for r in runs]} for name, runs in samples.items()}
     wall = {name: median(runs).wall for name, runs in samples.items()}
     ratio, flushed = (wall["thresher"] / wall[name] for name in ("two steps", "two steps, flushed"))
     return {"ratio": ratio, "ratio_flushed": flushed, "ratio_target": TARGET_RATIO, "ways": ways}
@@ -152,9 +150,7 @@ def show(samples: dict[str, list[Sample]]) -> None:
         print(f"{name:<20} {run.wall:>8.2f} {run.cpu:>8.2f} {human(run.memory):>10}")
     ratio = middle["thresher"].wall / middle["two steps"].wall
     verdict = "met" if ratio <= TARGET_RATIO else "MISSED"
-    print(
-        f"\nthresher takes {ratio:.3f} of the time of the two steps (at most {TARGET_RATIO:.3f}: {verdict})"
-    )
+    print(f"\nthresher takes {ratio:.3f} of the time of the two steps (at most {TARGET_RATIO:.3f}: {verdict})")
 
 
 def main() -> None:

@@ -15,9 +15,7 @@ def test_one_input(data: bytes) -> None:
         found = parse_manifest(data)
     except ManifestError:
         return
-    anew = "".join(
-        f"{checksum.algorithm.upper()}({name})= {checksum.hexdigest}\n" for name, checksum in found.items()
-    )
+    anew = "".join(f"{checksum.algorithm.upper()}({name})= {checksum.hexdigest}\n" for name, checksum in found.items())
     assert parse_manifest(anew.encode()) == found
 
 

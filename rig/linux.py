@@ -152,8 +152,7 @@ def _boot_partition(work: Path) -> Path:
     image = work / "boot.img"
     (work / "initrd").write_bytes(_initrd())
     (work / "syslinux.cfg").write_text(
-        "DEFAULT linux\nLABEL linux\n  KERNEL vmlinuz\n  INITRD initrd\n"
-        "  APPEND console=ttyS0,115200 panic=1 quiet\n"
+        "DEFAULT linux\nLABEL linux\n  KERNEL vmlinuz\n  INITRD initrd\n  APPEND console=ttyS0,115200 panic=1 quiet\n"
     )
     image.touch()
     os.truncate(image, _BOOT_SIZE)

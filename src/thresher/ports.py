@@ -12,7 +12,7 @@ from typing import Protocol, Self
 
 from thresher.model.spec import ImportSpec
 from thresher.model.units import Bytes
-from thresher.model.vm import Disk, DiskFormat, PowerState, SourceVM
+from thresher.model.vm import Disk, DiskFormat, Loss, PowerState, SourceVM
 
 
 class ByteStream(Protocol):
@@ -47,6 +47,11 @@ class ByteSource(Protocol):
     @property
     def seekable(self) -> bool:
         """Whether ``open(n)`` costs no more than ``open(0)``; else it reads and drops ``n`` bytes."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """What changes when the content does (an ETag, a time of modification); "" where nothing tells."""
         ...
 
     def open(self, offset: int = 0) -> ByteStream:
@@ -198,11 +203,19 @@ ProgressSink = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class VmState:
-    """What a target knows of the new VM: whether it is there, whether it runs, and why not."""
+    """What a target knows of the new VM: whether it is there, whether it runs, and why not.
+
+    Attributes:
+        exists: whether the VM of this import is there.
+        running: whether it runs.
+        message: why not, in the target's words.
+        foreign: whether a VM of that name is there that this import did not make; it is never touched.
+    """
 
     exists: bool
     running: bool
     message: str = ""
+    foreign: bool = False
 
 
 class Target(Protocol):
@@ -225,12 +238,30 @@ class Target(Protocol):
         ...
 
 
+class Preflight(Protocol):
+    """The optional ability of a target to say beforehand what would be lost or cannot work."""
+
+    async def findings(self, spec: ImportSpec, vm: SourceVM) -> Sequence[Loss]:
+        """Every finding at once, blockers and warnings; nothing is touched. Raises TargetError."""
+        ...
+
+
+class Discard(Protocol):
+    """The ability to take back what an import made; needed wherever the source VM may run again."""
+
+    async def discard(self, spec: ImportSpec, vm: SourceVM) -> None:
+        """Remove the disks, images and the new VM of this import; doing it twice is doing it once.
+
+        Raises:
+            TargetError: it cannot be removed, or the new VM runs, in which case nothing is removed.
+        """
+        ...
+
+
 class Transfer(Protocol):
     """Whatever moves the disks: threads in this process, or a worker elsewhere."""
 
-    async def run(
-        self, export: Export, paths: Mapping[str, Path], progress: ProgressSink
-    ) -> Mapping[str, DiskResult]:
+    async def run(self, export: Export, paths: Mapping[str, Path], progress: ProgressSink) -> Mapping[str, DiskResult]:
         """Write each disk of ``export`` to the path its key maps to; finished ones are not done again.
 
         Raises:

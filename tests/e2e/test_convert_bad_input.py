@@ -177,11 +177,14 @@ CUT_IMAGES = [
 
 @pytest.mark.parametrize("case", CUT_IMAGES, ids=str)
 def test_cut_off_random_access_image(case: Case, tmp_path: Path) -> None:
-    """QEMU reads what lies behind a file's end as zeros; a disk that lost its end must not pass."""
+    """QEMU reads what lies behind a file's end as zeros, without a word; a disk that lost its end must not pass.
+
+    ``qemu-img check`` tells for the sparse VMDK and qcow2; opening tells for the rest.
+    """
     image = disks.make(case, disks.raw_disk(case.disk, tmp_path), tmp_path)
     holder = max(tmp_path.glob("disk*"), key=lambda path: path.stat().st_size)
     with holder.open("r+b") as handle:
-        handle.truncate(holder.stat().st_size - MIB)
+        handle.truncate(holder.stat().st_size // 2)
     outcome = cli.run("convert", image, tmp_path / "out.raw")
     cli.complaint(outcome)
     assert outcome.code in {FORMAT, SOURCE}
@@ -208,11 +211,6 @@ def test_descriptor_that_reaches_for_another_file(name: str, tmp_path: Path) -> 
     image = folder / "disk.vmdk"
     image.write_text("\n".join([*lines, 'createType="monolithicFlat"', extent, ""]))
     refused(image, tmp_path / "out.raw", FORMAT)
-
-
-def test_target_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    (tmp_path / "disk.vmdk").write_bytes(WHOLE)
-    refused(tmp_path / "disk.vmdk", tmp_path / "no" / "out.raw", TARGET)
 
 
 def test_failure_leaves_an_earlier_image_alone(tmp_path: Path) -> None:

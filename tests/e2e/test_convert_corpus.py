@@ -16,10 +16,7 @@ from thresher.model.units import KIB, MIB, SECTOR, Bytes
 STREAM = "subformat=streamOptimized"
 CORPUS = [
     *(Case(disk, "vmdk", STREAM) for disk in disks.RAW_DISKS),
-    *(
-        Case("mixed", "vmdk", f"{STREAM},adapter_type={kind}")
-        for kind in ("lsilogic", "buslogic", "legacyESX")
-    ),
+    *(Case("mixed", "vmdk", f"{STREAM},adapter_type={kind}") for kind in ("lsilogic", "buslogic", "legacyESX")),
     Case("mixed", "vmdk", f"{STREAM},compat6=on"),
     Case("mixed", "vmdk", f"{STREAM},hwversion=19"),
     *(
@@ -156,9 +153,7 @@ def _extents(raw: bytes) -> Iterator[Extent]:
         yield Extent(Bytes(start), Bytes(len(piece)), piece if any(piece) else None)
 
 
-@pytest.mark.parametrize(
-    "disk", [name for name in disks.RAW_DISKS if name not in {"large", "no-whole-sectors"}]
-)
+@pytest.mark.parametrize("disk", [name for name in disks.RAW_DISKS if name not in {"large", "no-whole-sectors"}])
 def test_our_own_writer(disk: str, raw_folder: Path, tmp_path: Path) -> None:
     """What write_stream makes, QEMU and we read back to the very disk it was made from."""
     source = disks.raw_disk(disk, raw_folder)

@@ -20,8 +20,7 @@ CHECKSUMS = st.sampled_from(sorted(DIGITS)).flatmap(
 @settings(deadline=None, max_examples=100)
 def test_what_was_written_is_read(entries: dict[str, Checksum], newline: str) -> None:
     text = "".join(
-        f"{checksum.algorithm.upper()}({name})= {checksum.hexdigest}{newline}"
-        for name, checksum in entries.items()
+        f"{checksum.algorithm.upper()}({name})= {checksum.hexdigest}{newline}" for name, checksum in entries.items()
     )
     assert parse_manifest(text.encode()) == entries
 

@@ -18,9 +18,7 @@ MAGICS = st.sampled_from(
     ]
 )
 DESCRIPTORS = st.lists(
-    st.sampled_from(
-        ["RW", "ZERO", "FLAT", " ", "\n", "1", '"', "..", "a", "/", ":", "\0", "#", "parentCID=", "f"]
-    )
+    st.sampled_from(["RW", "ZERO", "FLAT", " ", "\n", "1", '"', "..", "a", "/", ":", "\0", "#", "parentCID=", "f"])
 ).map("".join)
 
 

@@ -31,9 +31,7 @@ def descriptor(lines: str, cid: str = "ffffffff") -> bytes:
     return DESCRIPTOR.format(cid=cid, lines=lines).encode()
 
 
-def sparse(
-    text: bytes = b"", *, capacity: int = 128, flags: int = 3, version: int = 1, algorithm: int = 0
-) -> bytes:
+def sparse(text: bytes = b"", *, capacity: int = 128, flags: int = 3, version: int = 1, algorithm: int = 0) -> bytes:
     """A hosted sparse extent as Virtual Disk Format 5.0 lays it out, its descriptor at sector 1."""
     header = struct.pack(
         "<4sIIQQQQIQQQB4sH",
@@ -93,9 +91,7 @@ def test_a_sparse_split_extent_is_a_vmdk_by_itself(tmp_path: Path) -> None:
         (3 | 1 << 16 | 1 << 17, 0, DiskFormat.VMDK),
     ],
 )
-def test_a_stream_has_compression_markers_and_deflate(
-    flags: int, algorithm: int, expected: DiskFormat
-) -> None:
+def test_a_stream_has_compression_markers_and_deflate(flags: int, algorithm: int, expected: DiskFormat) -> None:
     head = sparse(flags=flags, algorithm=algorithm, version=3)
     assert probe_image(head, name="x") == ImageProbe(expected, Bytes(128 * 512))
 

@@ -67,21 +67,16 @@ def _lines(data: bytes) -> Iterator[tuple[int, str]]:
 def _parse_line(line: str, offset: int) -> tuple[str, Checksum]:
     parts = _LINE.fullmatch(line)
     if parts is None:
-        raise ManifestError(
-            f"the manifest has a line that is no 'SHA256(file)= digest': {line[:80]!r}", offset=offset
-        )
+        raise ManifestError(f"the manifest has a line that is no 'SHA256(file)= digest': {line[:80]!r}", offset=offset)
     algorithm = parts[1].lower().replace("-", "")
     if algorithm not in _HEX_DIGITS:
-        raise ManifestError(
-            f"the manifest uses {parts[1][:20]!r}; known are {', '.join(_HEX_DIGITS)}", offset=offset
-        )
+        raise ManifestError(f"the manifest uses {parts[1][:20]!r}; known are {', '.join(_HEX_DIGITS)}", offset=offset)
     fault = fault_of_name(parts[2])
     if fault is not None:
         raise ManifestError(f"the name {parts[2][:80]!r} in the manifest {fault}", offset=offset)
     if len(parts[3]) != _HEX_DIGITS[algorithm]:
         raise ManifestError(
-            f"the {algorithm} digest of {parts[2][:80]!r} has {len(parts[3])} hex digits, "
-            f"not {_HEX_DIGITS[algorithm]}",
+            f"the {algorithm} digest of {parts[2][:80]!r} has {len(parts[3])} hex digits, not {_HEX_DIGITS[algorithm]}",
             offset=offset,
         )
     return normal_name(parts[2]), Checksum(algorithm, parts[3].lower())

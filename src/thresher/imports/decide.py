@@ -1,1 +1,255 @@
-"""Not written yet."""
+"""What to do next. Pure and total: for anything that can be seen there is exactly one action.
+
+Level-triggered: the decision comes from what is seen now, never from what was done before, so after a crash
+an import goes on where the world stands. :func:`decide` must be called again after every action.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from thresher.imports.actions import (
+    Accept,
+    Action,
+    CheckSource,
+    CleanUp,
+    CreateVm,
+    Doing,
+    Fail,
+    FindVm,
+    Finish,
+    GiveUp,
+    Look,
+    PowerOff,
+    RestorePower,
+    RunPreflight,
+    ShutDownGuest,
+    StartVm,
+    SubmitImages,
+    TransferDisks,
+    Wait,
+)
+from thresher.imports.facts import facts_of, findings_of, preflight_failure, shall_start
+from thresher.imports.observed import DiskState, Failure, ImageState, Observed, Step, TargetState, Tries
+from thresher.imports.phases import Phase, phase_of
+from thresher.imports.policy import DEFAULT, Policy
+from thresher.model.errors import BootError, SourceError, TargetError, ThresherError
+from thresher.model.spec import ImportSpec
+from thresher.model.vm import PowerState
+
+Decider = Callable[[ImportSpec, Observed, datetime, Policy], Action]
+
+
+def decide(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy = DEFAULT) -> Action:
+    """Choose the next action.
+
+    Args:
+        spec: what the user asked for.
+        observed: what was seen this time.
+        now: the time, from the same clock as the recorded times.
+        policy: how patient to be.
+    """
+    phase = phase_of(facts_of(spec, observed))
+    if phase in _SETTLED:
+        return _settle(phase, spec, observed, now, policy)
+    if observed.recorded.of(Step.LOOK) is not None:
+        return _attempt(Look(), spec, observed, now, policy)
+    if phase is not Phase.PENDING:
+        if not observed.recorded.accepted:
+            return _accept(observed)
+        if observed.target.state is TargetState.FOREIGN:
+            return _give_up(TargetError(findings_of(spec, observed)[-1].message))
+    return _DECIDERS[phase](spec, observed, now, policy)
+
+
+def _accept(observed: Observed) -> Action:
+    if observed.always_off or observed.vm is None:
+        return Accept(None)
+    return Accept(observed.vm.power if observed.power is None else observed.power)
+
+
+def _pending(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    if not observed.source_ready:
+        return _attempt(CheckSource(), spec, observed, now, policy)
+    if observed.vm is None:
+        return _attempt(FindVm(), spec, observed, now, policy)
+    return _attempt(RunPreflight(), spec, observed, now, policy)
+
+
+def _valid(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    return _attempt(CheckSource(), spec, observed, now, policy)
+
+
+def _copying(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    if not observed.is_off:
+        return _switch_off(spec, observed, now, policy)
+    dead = next((disk.failure for disk in observed.disks if disk.failure and not disk.failure.retryable), None)
+    if dead is not None:
+        return GiveUp(dead)
+    if any(disk.state is DiskState.RUNNING for disk in observed.disks):
+        return Wait("the disks to be copied")
+    done = {disk.key for disk in observed.disks if disk.state is DiskState.DONE}
+    disks = observed.vm.disks if observed.vm is not None else ()
+    keys = tuple(disk.key for disk in disks if disk.key not in done)
+    return _attempt(TransferDisks(keys), spec, observed, now, policy)
+
+
+def _switch_off(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    recorded = observed.recorded
+    if observed.left_behind:
+        why = "the source VM runs again, so what was copied of it is stale"
+        return _attempt(CleanUp(why, again=True), spec, observed, now, policy)
+    if recorded.power_off_asked is not None:
+        return _wait_until_off(spec, recorded.power_off_asked, now, policy)
+    if spec.force_power_off or observed.power is PowerState.SUSPENDED:
+        return _attempt(PowerOff(), spec, observed, now, policy)
+    if recorded.shutdown_asked is None:
+        return _attempt(ShutDownGuest(), spec, observed, now, policy)
+    due = recorded.shutdown_asked + timedelta(seconds=spec.graceful_shutdown_timeout_s)
+    late = now >= due  # a guest that does not obey is switched off (harvester/harvester#8903)
+    return _attempt(PowerOff(), spec, observed, now, policy) if late else Wait("the guest to shut down", due)
+
+
+def _wait_until_off(spec: ImportSpec, asked: datetime, now: datetime, policy: Policy) -> Action:
+    due = asked + policy.power_off_wait
+    if now < due:
+        return Wait("the source VM to be off", due)
+    message = f"{spec.vm_name} still runs {policy.power_off_wait.seconds} s after it was switched off. "
+    return _give_up(SourceError(message + "Look at its tasks at the source and switch it off there."))
+
+
+def _exported(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    made = {image.key for image in observed.images if image.state is not ImageState.ABSENT}
+    disks = observed.vm.disks if observed.vm is not None else ()
+    keys = tuple(disk.key for disk in disks if disk.key not in made)
+    return _attempt(SubmitImages(keys), spec, observed, now, policy)
+
+
+def _submitted(_spec: ImportSpec, _observed: Observed, _now: datetime, _policy: Policy) -> Action:
+    return Wait("the images to be imported")
+
+
+def _image_failed(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    failed = tuple(image for image in observed.images if image.state is ImageState.FAILED)
+    unknown = Failure.of(TargetError(f"The image of {failed[0].key} failed without a reason."))
+    dead = next((image.failure for image in failed if image.failure and not image.failure.retryable), None)
+    if dead is not None:
+        return GiveUp(dead)
+    remakes = observed.recorded.remakes
+    if remakes >= policy.remakes:
+        return GiveUp(failed[0].failure or unknown)
+    due = max((i.since for i in failed if i.since), default=now) + policy.delay(remakes + 1, spec.uid)
+    if now < due and any(image.since for image in failed):
+        return Wait("the failed image to be made again", due)
+    keys = tuple(image.key for image in failed)
+    return _attempt(SubmitImages(keys, remake=True), spec, observed, now, policy)
+
+
+def _images_ready(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    return _attempt(CreateVm(), spec, observed, now, policy)
+
+
+def _created(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    recorded = observed.recorded
+    if recorded.start_asked is None:
+        return _attempt(StartVm(), spec, observed, now, policy)
+    due = recorded.start_asked + policy.boot_wait
+    if now < due:
+        return Wait("the new VM to run", due)
+    why = observed.target.message or "it gave no reason"
+    minutes = policy.boot_wait.seconds // 60
+    return _give_up(BootError(f"The new VM did not run within {minutes} minutes: {why}. Look at its console."))
+
+
+_DECIDERS: Mapping[Phase, Decider] = MappingProxyType(
+    {
+        Phase.PENDING: _pending,
+        Phase.VALID: _valid,
+        Phase.COPYING: _copying,
+        Phase.EXPORTED: _exported,
+        Phase.SUBMITTED: _submitted,
+        Phase.IMAGE_FAILED: _image_failed,
+        Phase.IMAGES_READY: _images_ready,
+        Phase.CREATED: _created,
+    }
+)
+_SETTLED = frozenset(Phase) - _DECIDERS.keys()
+
+
+def is_finished(spec: ImportSpec, observed: Observed) -> bool:
+    """Whether the new VM is as asked for: from then on it belongs to the user and is never removed."""
+    if observed.target.state is TargetState.RUNNING:
+        return True
+    return observed.target.ours and not shall_start(spec, observed)
+
+
+def _settle(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    """Put right what has to be, then end."""
+    if is_finished(spec, observed):
+        return Finish()
+    failure = observed.recorded.gave_up
+    if phase is Phase.INVALID:
+        failure = preflight_failure(spec, observed)
+    owed = _owes_power(observed)
+    not_restored = None
+    if owed and observed.vm is None:  # a run that was broken off before it found again what it switched off
+        action = _pending(spec, observed, now, policy)
+        return Fail(failure or action.failure, action.failure) if isinstance(action, GiveUp) else action
+    if observed.left_behind and (owed or phase is Phase.DELETED):
+        action = _attempt(CleanUp(_why_clean(phase)), spec, observed, now, policy)
+        if not isinstance(action, GiveUp):
+            return action
+        not_restored = action.failure
+    if owed and not observed.target.ours:  # the new VM may start by itself: never two of them at once
+        restore = _restore(spec, observed, now, policy)
+        if restore is not None and not isinstance(restore, GiveUp):
+            return restore
+        not_restored = not_restored if restore is None else restore.failure
+    failure = failure or not_restored
+    return Finish() if failure is None else Fail(failure, not_restored)
+
+
+def _why_clean(phase: Phase) -> str:
+    return "the import is deleted" if phase is Phase.DELETED else "the source VM is switched on again"
+
+
+def _owes_power(observed: Observed) -> bool:
+    """Whether the source VM ran when it was found, and we had a hand in its not running now."""
+    recorded = observed.recorded
+    return recorded.touched is not None and recorded.power_when_found is PowerState.ON
+
+
+def _restore(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action | None:
+    """Switch the source VM on, after a shutdown under way has ended; None when nothing is left to do."""
+    recorded = observed.recorded
+    if observed.power is not PowerState.ON:
+        return _attempt(RestorePower(), spec, observed, now, policy, limit=policy.restore_attempts)
+    ends = [recorded.power_off_asked + policy.power_off_wait] if recorded.power_off_asked else []
+    asked = recorded.shutdown_asked or recorded.touched
+    if asked is not None:
+        ends.append(asked + timedelta(seconds=spec.graceful_shutdown_timeout_s))
+    due = max(ends, default=now)
+    return Wait("the shutdown under way, to switch the source VM on again", due) if now < due else None
+
+
+def _give_up(error: ThresherError) -> GiveUp:
+    return GiveUp(Failure.of(error))
+
+
+def _attempt(
+    action: Doing,
+    spec: ImportSpec,
+    observed: Observed,
+    now: datetime,
+    policy: Policy,
+    *,
+    limit: int | None = None,
+) -> Action:
+    """``action`` if it is its turn, else the wait for it, or giving up."""
+    tries: Tries | None = observed.recorded.of(action.step)
+    if tries is None:
+        return action
+    if not tries.failure.retryable or tries.count >= (limit or policy.attempts):
+        return GiveUp(tries.failure)
+    due = tries.last + policy.delay(tries.count, f"{spec.uid}:{action.step}")
+    return Wait(f"another attempt to {action.step}: {tries.failure.message}", due) if now < due else action

@@ -15,7 +15,8 @@
     │   └── TargetFull              no space left                         (retry)
     ├── VerificationError       a checksum or a size that does not agree           source    exit 6
     ├── PreflightError          something would be lost, so nothing was touched    user      exit 7
-    └── BootError               the new VM did not come up                         target    exit 8
+    ├── BootError               the new VM did not come up                         target    exit 8
+    └── Stopped                 the user asked to stop                             user      exit 130
 
 Every message says what happened, to what, and what to do, in one sentence or two. ``reason`` is the CamelCase
 word that conditions, events and metrics use.
@@ -175,3 +176,11 @@ class BootError(ThresherError):
     reason = "BootFailed"
     fault = Fault.TARGET
     exit_code = 8
+
+
+class Stopped(ThresherError):
+    """The user asked to stop (Ctrl-C, SIGTERM, a cancelled import). What was made durable can be resumed."""
+
+    reason = "Stopped"
+    fault = Fault.USER
+    exit_code = 130

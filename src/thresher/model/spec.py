@@ -64,13 +64,15 @@ class ImportSpec:
         folder: where to look for it; "" for everywhere.
         target_name: what the new VM is to be called; None derives it from the source's name.
         networks: the mapping, in the order written.
-        nic_model: for NICs whose mapping names none; None means: what Harvester's add-on does, virtio.
+        nic_model: for NICs whose model the source does not tell and no mapping names; None means virtio.
         storage_class: for every disk; None takes Harvester's default.
         storage_mapping: datastore to storage class, before ``storage_class``.
-        disk_bus: for every disk; None keeps what the source states where KubeVirt can, else virtio.
+        disk_bus: for disks whose bus the source does not tell; None means virtio.
         vcpus: overrides the source's vCPU count.
         memory: overrides the source's memory, in MiB.
         run_strategy: overrides what the source's power state asks for.
+        verify: what is proved beyond what always is.
+        start: whether this run starts the new VM; None does as the run strategy says.
     """
 
     namespace: str
@@ -91,3 +93,4 @@ class ImportSpec:
     memory: MiB | None = None
     run_strategy: RunStrategy | None = None
     verify: Verify = Verify.DEFAULT
+    start: bool | None = None

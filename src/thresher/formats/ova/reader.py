@@ -68,7 +68,8 @@ class OvaReader:
         """Take the next bytes of the archive; iterate to the end before the next call.
 
         Raises:
-            OvaError: while iterating, where the archive is malformed or names what it may not name.
+            OvaError: while iterating, where the archive is malformed or names what it may not name; the
+                reader is of no further use then.
         """
         rest = memoryview(data)
         skips = self._skips
@@ -165,9 +166,7 @@ class OvaReader:
 
     def _begin_extension(self, header: Header, at: int) -> None:
         if not 0 < header.size <= MAX_EXTENDED:
-            raise OvaError(
-                f"an extended header of {header.size} bytes is outside 1 to {MAX_EXTENDED}", offset=at
-            )
+            raise OvaError(f"an extended header of {header.size} bytes is outside 1 to {MAX_EXTENDED}", offset=at)
         self._extension = header
         self._state = _State.EXTENDED
         self._wanted = _padded(header.size)

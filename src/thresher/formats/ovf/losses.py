@@ -50,9 +50,7 @@ def device_losses(items: Sequence[Item]) -> Iterator[Loss]:
     for item in items:
         if item.type in (Resource.CD, Resource.DVD):
             if item.host_resource:
-                message = (
-                    f"The medium {shown(item.host_resource)} in it is not carried over; attach it again."
-                )
+                message = f"The medium {shown(item.host_resource)} in it is not carried over; attach it again."
                 yield Loss("CdromMedia", f"CD drive {item.label}", message)
         elif item.type in _CARRIED or item.subtype.lower() in _EVERY_VM_HAS_THEM:
             continue
@@ -67,9 +65,7 @@ def _device(item: Item) -> Iterator[Loss]:
     if known:
         yield Loss(known[0], subject, known[1])
     elif "passthrough" in subtype:
-        message = (
-            "A physical device of the source's host is not carried over; give the VM one of the new host."
-        )
+        message = "A physical device of the source's host is not carried over; give the VM one of the new host."
         yield Loss("PciPassthrough", subject, message)
     elif subtype.startswith("vmware.soundcard") or item.element.value("Type") == "sound":
         yield Loss("Sound", subject, _DEVICES[Resource.SOUND][1])
@@ -94,9 +90,7 @@ def section_losses(system: Element) -> Iterator[Loss]:
         if kind == "ProductSection":
             yield from _property_losses(section)
         elif kind == "StartupSection":
-            message = (
-                "The order in which the package's VMs start and stop is not carried over; start them by hand."
-            )
+            message = "The order in which the package's VMs start and stop is not carried over; start them by hand."
             yield Loss("StartupOrder", "VM", message)
         elif kind not in _READ_SECTIONS and section.get("required").lower() not in ("false", "0"):
             message = f"The section {kind} is not acted upon; look whether the VM depends on it."
@@ -108,8 +102,8 @@ def _property_losses(section: Element) -> Iterator[Loss]:
     if asked:
         names = ", ".join(asked[:8]) + (", ..." if len(asked) > 8 else "")  # noqa: PLR2004 (enough to recognise it)
         message = (
-            f"The appliance expects answers to {names[:400]} in its OVF environment, which Harvester does not "
-            "pass; configure the guest by hand."
+            f"The appliance expects answers to {names[:400]} in its OVF environment, which Harvester does "
+            "not pass; configure the guest by hand."
         )
         yield Loss("OvfProperties", section.value("Product") or "appliance", message)
 

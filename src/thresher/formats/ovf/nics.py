@@ -21,8 +21,8 @@ def read_nics(items: Sequence[Item], machine: Element | None) -> tuple[tuple[Nic
     """The NICs in the order in which the guest finds them, and what of them is lost.
 
     That order is AddressOnParent where every NIC states its own: it is the device's place on the virtual
-    bus, which vSphere numbers from 7 (ethernet0). Elsewhere it is the document's, as VirtualBox and oVirt write
-    their adapters by slot; InstanceID does not serve, being a UUID in oVirt.
+    bus, which vSphere numbers from 7 (ethernet0). Elsewhere it is the document's, as VirtualBox and oVirt
+    write their adapters by slot; InstanceID does not serve, being a UUID in oVirt.
 
     Args:
         items: the VM's hardware.
@@ -42,7 +42,7 @@ def read_nics(items: Sequence[Item], machine: Element | None) -> tuple[tuple[Nic
         nic = _nic(card, stated)
         nics.append(nic)
         if stated and nic.mac is None:
-            message = f"Its MAC address {shown(stated)} is not one, so the NIC gets a new one; correct it to keep it."
+            message = f"Its MAC address {shown(stated)} is not one, so it gets a new one; correct it first."
             losses.append(Loss("InvalidMac", f"NIC {card.label}", message))
         if nic.network is None:
             message = "It is plugged in nowhere, so no network mapping can match it."

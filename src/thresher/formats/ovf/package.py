@@ -79,6 +79,4 @@ def _with_package_losses(vms: list[SourceVM], references: References) -> tuple[S
         for disk in references.disks.values()
         if disk.file and disk.file not in attached and disk.id not in parents
     )
-    return tuple(
-        replace(vm, losses=unique((*vm.losses, *copied_losses(vm.disks, uses), *idle))) for vm in vms
-    )
+    return tuple(replace(vm, losses=unique((*vm.losses, *copied_losses(vm.disks, uses), *idle))) for vm in vms)

@@ -114,7 +114,7 @@ def _file(element: Element) -> OvfFile:
     compression = element.get("compression").lower()
     if compression not in ("", "identity", "gzip"):
         raise element.error(
-            f"the file {shown(href)} is compressed with {shown(compression)}, not gzip; export it again without"
+            f"the file {shown(href)} is compressed with {shown(compression)}, not gzip; export it again"
         )
     stored, chunk = element.get("size"), element.get("chunkSize")
     return OvfFile(
@@ -137,16 +137,12 @@ def check_href(href: str, at: Element) -> None:
         raise at.error("a File of the OVF descriptor has no href; give it the name of its file")
     for name in (href, unquote(href)):
         if "://" in name or name.split(":", 1)[0].lower() in ("http", "https", "ftp", "file", "data"):
-            raise at.error(
-                f"the file {shown(href)} is a remote reference, which is refused; put it into the package"
-            )
+            raise at.error(f"the file {shown(href)} is a remote reference, which is refused; put it into the package")
         parts = name.split("/")
         unsafe = "\\" in name or any(ord(c) < ord(" ") or ord(c) == 0x7F for c in name)  # noqa: PLR2004 (DEL)
         drive = len(parts[0]) > 1 and parts[0][1] == ":"
         if unsafe or drive or any(part in ("", ".", "..") for part in parts):
-            raise at.error(
-                f"the file {shown(href)} lies outside the package, which is refused; put it beside the OVF"
-            )
+            raise at.error(f"the file {shown(href)} lies outside the package, which is refused; put it beside the OVF")
 
 
 def _disk(

@@ -203,9 +203,7 @@ def _disk_losses(item: Item, row: OvfDisk, key: str) -> list[Loss]:
         losses.append(Loss("DeltaDisk", f"disk {key}", message, Severity.BLOCKER))
     sharing = any(_shares(name, value) for name, value in item.config)
     if row.shared or sharing:
-        message = (
-            "Several VMs write to it at once, and a copy would not be shared; detach it before the import."
-        )
+        message = "Several VMs write to it at once, and a copy would not be shared; detach it before the import."
         losses.append(Loss("SharedDisk", f"disk {key}", message, Severity.BLOCKER))
     if key != row.id:
         message = f"It has the same content as disk {shown(row.id)} and becomes a copy of its own."

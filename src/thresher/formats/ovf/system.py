@@ -35,15 +35,11 @@ def read_system(system: Element, references: References, configuration: str) -> 
     machine = system.first("Machine")  # VirtualBox's extension
     sections = list(system.sections("VirtualHardwareSection"))
     if not sections:
-        raise system.error(
-            f"VM {shown(name)} has no VirtualHardwareSection, so nothing says what it is made of"
-        )
+        raise system.error(f"VM {shown(name)} has no VirtualHardwareSection, so nothing says what it is made of")
     hardware = sections[0]
     items = read_items(hardware, configuration)
     settings = _settings(system, hardware)
-    boot_ids = [
-        s.get("instanceId") for s in _boot_sections(system, hardware) if s.get("type") in ("disk", "")
-    ]
+    boot_ids = [s.get("instanceId") for s in _boot_sections(system, hardware) if s.get("type") in ("disk", "")]
     cpu, cpu_losses = _cpu(items, hardware, machine)
     disks, disk_losses = read_disks(items, references, boot_ids)
     nics, nic_losses = read_nics(items, machine)
@@ -100,9 +96,7 @@ def _hardware_version(hardware: Element) -> str:
     return found.text if found else ""
 
 
-def _cpu(
-    items: Sequence[Item], hardware: Element, machine: Element | None
-) -> tuple[CpuTopology, tuple[Loss, ...]]:
+def _cpu(items: Sequence[Item], hardware: Element, machine: Element | None) -> tuple[CpuTopology, tuple[Loss, ...]]:
     rows = [item for item in items if item.type == Resource.CPU]
     cores: int | None = None
     losses: tuple[Loss, ...] = ()
@@ -113,9 +107,7 @@ def _cpu(
         element = machine.path("Hardware", "CPU") if machine else None
         vcpus = (optional_number(element.get("count")) or 1) if element else 1
         if element is None:
-            losses = (
-                Loss("CpuUnstated", "VM", "The descriptor states no vCPU count, so the VM gets one vCPU."),
-            )
+            losses = (Loss("CpuUnstated", "VM", "The descriptor states no vCPU count, so the VM gets one vCPU."),)
     if not 1 <= vcpus <= MAX_VCPUS:
         at = rows[0].element if rows else hardware
         raise at.error(f"the VM has {vcpus} vCPUs; correct VirtualQuantity to 1 to {MAX_VCPUS}")
@@ -156,9 +148,7 @@ def _memory(items: Sequence[Item], hardware: Element) -> MiB:
     return mib_of_bytes(Bytes(total))
 
 
-def _firmware(
-    system: Element, items: Sequence[Item], settings: dict[str, str], machine: Element | None
-) -> Firmware:
+def _firmware(system: Element, items: Sequence[Item], settings: dict[str, str], machine: Element | None) -> Firmware:
     tpm = any(_is_tpm(item) for item in items) or truth(settings.get("vtpm.present", ""))
     ovirt = _OVIRT_FIRMWARE.get(system.value("BiosType") or system.value("CustomBiosType"))
     if ovirt:
@@ -189,8 +179,7 @@ def _firmware_losses(firmware: Firmware, settings: dict[str, str]) -> tuple[Loss
         losses.append(Loss("TpmState", "TPM", message))
     if firmware.type is FirmwareType.EFI and settings.get("nvram"):
         message = (
-            "EFI boot entries are not carried over; a guest without the fallback boot loader needs its "
-            "entry again."
+            "EFI boot entries are not carried over; a guest without the fallback boot loader needs its entry again."
         )
         losses.append(Loss("EfiVariables", "firmware", message))
     return tuple(losses)
@@ -203,9 +192,7 @@ def _alternative_losses(sections: Sequence[Element]) -> tuple[Loss, ...]:
     return (Loss("AlternativeHardware", "VM", message),)
 
 
-def _smbios_uuid(
-    system: Element, settings: dict[str, str], machine: Element | None, version: str
-) -> str | None:
+def _smbios_uuid(system: Element, settings: dict[str, str], machine: Element | None, version: str) -> str | None:
     stated = canonical_uuid(settings.get("uuid.bios", ""))
     if stated or machine is None:
         # oVirt gives the guest the id of its VM

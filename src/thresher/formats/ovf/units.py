@@ -9,9 +9,7 @@ MAX_QUANTITY = (1 << 63) - 1
 """A file offset is a signed 64-bit number; no disk or memory is larger."""
 
 _WORDS = {"": 0, "b": 0, "byte": 0, "bytes": 0}
-for _power, _names in enumerate(
-    ("k kilo kibi", "m mega mebi", "g giga gibi", "t tera tebi", "p peta pebi"), 1
-):
+for _power, _names in enumerate(("k kilo kibi", "m mega mebi", "g giga gibi", "t tera tebi", "p peta pebi"), 1):
     _letter, _decimal, _binary = _names.split()
     for _stem in (_decimal, _binary):
         _WORDS |= {f"{_stem}byte": _power, f"{_stem}bytes": _power}
@@ -31,9 +29,7 @@ def number(text: str, what: str, at: Element) -> int:
         OvfError: it is none.
     """
     if not _NUMBER.fullmatch(text) or int(text) > MAX_QUANTITY:
-        raise at.error(
-            f"{what} should be a whole number below 2^63, not {shown(text)}; correct the descriptor"
-        )
+        raise at.error(f"{what} should be a whole number below 2^63, not {shown(text)}; correct the descriptor")
     return int(text)
 
 

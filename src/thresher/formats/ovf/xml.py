@@ -21,8 +21,11 @@ MAX_OVF_BYTES = 16 * MIB
 """The largest descriptor that is read. Real ones are under 100 KiB; vendor appliances reach a few MiB."""
 MAX_DEPTH = 64
 MAX_ELEMENTS = 50_000
-MAX_TOKEN_BYTES = MIB
-_CHUNK = 64 * KIB
+MAX_TOKEN_BYTES = 64 * KIB
+MAX_ATTRIBUTES = 256
+MAX_NAMESPACE = 1024
+"""Expat repeats a namespace in every name, so a long one would multiply a small document."""
+_CHUNK = 16 * KIB
 _SHOWN = 80
 
 
@@ -122,6 +125,8 @@ class _Tree:
                 "it is refused, because no real descriptor does",
                 offset=self.seen,
             )
+        if len(attributes) > MAX_ATTRIBUTES:
+            raise OvfError(f"a tag has more than {MAX_ATTRIBUTES} attributes; it is refused", offset=self.seen)
         split = {_split(name): value for name, value in attributes.items()}
         element = Element(_split(tag)[1], self.seen, split)
         if self._open:
@@ -129,6 +134,10 @@ class _Tree:
         else:
             self.root = element
         self._open.append(element)
+
+    def namespace(self, _prefix: str | None, uri: str | None) -> None:
+        if uri and len(uri) > MAX_NAMESPACE:
+            raise OvfError(f"a namespace is longer than {MAX_NAMESPACE} characters", offset=self.position())
 
     def data(self, text: str) -> None:
         self.seen = self.position()
@@ -169,13 +178,12 @@ def read_xml(data: bytes) -> Element:
     parser = DefusedXMLParser(target=tree, forbid_dtd=True)
     # Expat knows the offset exactly; line and column would have to be counted again, in its idea of columns.
     tree.position = lambda: parser.parser.CurrentByteIndex
+    parser.parser.StartNamespaceDeclHandler = tree.namespace
     try:
         for begin in range(0, len(data), _CHUNK):
             parser.feed(data[begin : begin + _CHUNK])
             if begin + _CHUNK - tree.seen > MAX_TOKEN_BYTES + _CHUNK:
-                raise OvfError(
-                    "a tag or comment of the OVF descriptor is larger than 1 MiB", offset=tree.seen
-                )
+                raise OvfError("a tag or comment of the OVF descriptor is larger than 64 KiB", offset=tree.seen)
         parser.close()
     except DefusedXmlException as error:
         raise OvfError(

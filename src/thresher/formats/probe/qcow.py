@@ -18,9 +18,7 @@ def probe_qcow(head: Head) -> ImageProbe:
     if head.big(8, 8):
         raise head.refused(f"has a backing file, which is outside the image: {_FLATTEN}", 8)
     if version == 1:
-        raise head.refused(
-            "is a qcow image of version 1, which is not read: convert it to qcow2 with qemu-img", 4
-        )
+        raise head.refused("is a qcow image of version 1, which is not read: convert it to qcow2 with qemu-img", 4)
     if version not in (2, 3):
         raise head.refused(f"is a qcow2 image of version {version}; known are 2 and 3", 4)
     if head.big(32, 4):

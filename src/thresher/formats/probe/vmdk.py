@@ -69,9 +69,7 @@ def probe_sparse(head: Head) -> ImageProbe:
     if not capacity:
         return _probe_text(head, text)
     stream = flags & _COMPRESSED and flags & _MARKERS and algorithm == _DEFLATE
-    return ImageProbe(
-        DiskFormat.VMDK_STREAM if stream else DiskFormat.VMDK, bytes_of_sectors(Sectors(capacity))
-    )
+    return ImageProbe(DiskFormat.VMDK_STREAM if stream else DiskFormat.VMDK, bytes_of_sectors(Sectors(capacity)))
 
 
 def probe_cowd(head: Head) -> ImageProbe:

@@ -74,8 +74,8 @@ class SparseHeader:
         Raises:
             VmdkError: it is not a header of a stream-optimized VMDK, or it states what cannot be.
         """
-        (magic, version, flags, capacity, grain, _, _, gtes, _, _, overhead, _, newlines, algorithm) = (
-            _LAYOUT.unpack(data)
+        (magic, version, flags, capacity, grain, _, _, gtes, _, _, overhead, _, newlines, algorithm) = _LAYOUT.unpack(
+            data
         )
         if magic != MAGIC:
             raise VmdkError("this is not a VMDK: the magic KDMV is missing", offset=offset)

@@ -5,7 +5,7 @@ The stream is a header, metadata up to ``overHead``, and then elements, each pad
     grain    lba u64, size u32 > 0, then ``size`` bytes of RFC 1950 data
     marker   sectors u64, 0 u32, type u32; ``sectors`` sectors of metadata follow
 
-VMware writes grain tables behind the grains and a footer at the end; QEMU writes them in front, without a footer.
+VMware writes grain tables behind the grains and a footer at the end; QEMU writes them in front and no footer.
 Both end with the end-of-stream marker, the only proof that the stream is whole.
 """
 
@@ -206,9 +206,7 @@ class StreamVmdkParser:
             self._pos += SECTOR
             return StreamEnd()
         if kind not in {_GRAIN_TABLE, _GRAIN_DIRECTORY, _FOOTER}:
-            raise VmdkError(
-                f"the VMDK has a marker of unknown type {kind}; the file is damaged", offset=self._pos
-            )
+            raise VmdkError(f"the VMDK has a marker of unknown type {kind}; the file is damaged", offset=self._pos)
         if sectors > self.header.metadata_sectors + _METADATA_SLACK:
             raise VmdkError(
                 f"the VMDK states {sectors} sectors of metadata, too many for its size; the file is damaged",
@@ -253,9 +251,7 @@ class StreamVmdkParser:
     def _note(self, index: int) -> None:
         """Remember the grain, and refuse a second one for its place."""
         if index <= self._floor:
-            raise ResumeImpossible(
-                "the VMDK's grains go back behind the place of resumption", offset=self._pos
-            )
+            raise ResumeImpossible("the VMDK's grains go back behind the place of resumption", offset=self._pos)
         if not self._seen.add(index):
             raise VmdkError(
                 f"the VMDK has two grains for one place, grain {index}; the file is damaged", offset=self._pos

@@ -121,9 +121,7 @@ def _front(sectors: Sectors) -> bytes:
 
 
 def _header(sectors: Sectors, gd_offset: int) -> bytes:
-    return pack_header(
-        capacity=sectors, grain=GRAIN, descriptor=_DESCRIPTOR, gd_offset=gd_offset, overhead=_OVERHEAD
-    )
+    return pack_header(capacity=sectors, grain=GRAIN, descriptor=_DESCRIPTOR, gd_offset=gd_offset, overhead=_OVERHEAD)
 
 
 def _metadata(kind: int, entries: list[int]) -> bytes:

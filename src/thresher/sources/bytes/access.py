@@ -87,9 +87,7 @@ def locate(url: str) -> Location:
     except ValueError as error:
         raise UsageError(f"the URL of the source cannot be read: {error}; write https://host/path") from error
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise UsageError(
-            f"a source's URL begins with http:// or https:// and names a host, unlike {_shown(parts)}"
-        )
+        raise UsageError(f"a source's URL begins with http:// or https:// and names a host, unlike {_shown(parts)}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname.encode("idna").decode()
     netloc = host if port is None else f"{host}:{port}"
     clean = SplitResult(parts.scheme, netloc, quote(parts.path or "/", safe=_URL_SAFE), parts.query, "")
@@ -144,9 +142,7 @@ def _pin(fingerprint: str | None) -> str | None:
         return None
     plain = fingerprint.replace(":", "").replace(" ", "").lower()
     if len(plain) != hashlib.sha256().digest_size * 2 or set(plain) - set("0123456789abcdef"):
-        raise UsageError(
-            "a certificate's fingerprint is SHA-256 as 64 hexadecimal digits; colons may part them"
-        )
+        raise UsageError("a certificate's fingerprint is SHA-256 as 64 hexadecimal digits; colons may part them")
     return plain
 
 

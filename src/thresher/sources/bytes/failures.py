@@ -29,13 +29,9 @@ def refused(error: urllib.error.HTTPError, name: str, access: HttpAccess) -> Sou
     """The error for an answer that is not the file."""
     status, said = error.code, f"{error.code} {error.reason}"
     if status == HTTPStatus.UNAUTHORIZED and access.username is None:
-        return SourceDenied(
-            f"{name} asks for a user name and password ({said}); give them as the source's credentials"
-        )
+        return SourceDenied(f"{name} asks for a user name and password ({said}); give them as the source's credentials")
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return SourceDenied(
-            f"the server refuses {name} ({said}); check the source's credentials and their rights"
-        )
+        return SourceDenied(f"the server refuses {name} ({said}); check the source's credentials and their rights")
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         return SourceDenied(f"the proxy refuses {name} ({said}); put its credentials into the proxy's URL")
     if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
@@ -54,22 +50,16 @@ def unreachable(error: Exception, name: str, url: str, access: HttpAccess) -> Th
     if isinstance(cause, ssl.SSLCertVerificationError):
         return _untrusted(cause, host, url, access)
     if isinstance(cause, TimeoutError):
-        return SourceUnreachable(
-            f"{host} did not answer for {name} within {access.timeout_s:g} s; check the network"
-        )
+        return SourceUnreachable(f"{host} did not answer for {name} within {access.timeout_s:g} s; check the network")
     if isinstance(cause, ConnectionRefusedError):
         return SourceUnreachable(f"{host} refuses the connection for {name}; check the port and that it runs")
     if isinstance(cause, socket.gaierror):
         return SourceUnreachable(f"the name of {host} cannot be resolved for {name}; check it and the DNS")
     if isinstance(cause, http.client.HTTPException | ssl.SSLError) and not isinstance(cause, ConnectionError):
         kind = type(cause).__name__
-        return SourceUnreachable(
-            f"{host} does not answer {name} as a web server does ({kind}); check scheme and port"
-        )
+        return SourceUnreachable(f"{host} does not answer {name} as a web server does ({kind}); check scheme and port")
     words = cause.strerror if isinstance(cause, OSError) and cause.strerror else type(cause).__name__
-    return SourceUnreachable(
-        f"{host} cannot be reached for {name}: {words}; check the network and the server"
-    )
+    return SourceUnreachable(f"{host} cannot be reached for {name}: {words}; check the network and the server")
 
 
 def interrupted(error: Exception, name: str, done: int, total: int | None, access: HttpAccess) -> SourceError:
@@ -80,9 +70,7 @@ def interrupted(error: Exception, name: str, done: int, total: int | None, acces
     return StreamCut(str(broken))
 
 
-def _untrusted(
-    error: ssl.SSLCertVerificationError, host: str, url: str, access: HttpAccess
-) -> SourceUntrusted:
+def _untrusted(error: ssl.SSLCertVerificationError, host: str, url: str, access: HttpAccess) -> SourceUntrusted:
     shown = _fingerprint(url, access)
     seen = f" It shows the SHA-256 fingerprint {spelled(shown)}." if shown else ""
     expected = "the given CA" if access.ca_pem else "an authority this system trusts"

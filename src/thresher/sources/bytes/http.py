@@ -140,16 +140,13 @@ class _Remote:
             if self._seen is None:
                 self._seen = seen
             elif self._seen.differs(seen):
-                raise SourceError(
-                    f"{name} was changed on the server while it was read; start the import over"
-                )
+                raise SourceError(f"{name} was changed on the server while it was read; start the import over")
 
     def _refuse_encoding(self, response: http.client.HTTPResponse, name: str) -> None:
         coding = response.headers.get("Content-Encoding", "identity").lower()
         if coding != "identity" and not self.url.lower().endswith(".gz"):
             raise SourceError(
-                f"the server packs {name} with {coding} though it was asked not to; "
-                "switch that off for this file"
+                f"the server packs {name} with {coding} though it was asked not to; switch that off for this file"
             )
 
     def _refuse_page(self, response: http.client.HTTPResponse, name: str) -> None:

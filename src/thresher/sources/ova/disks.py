@@ -1,22 +1,12 @@
 """One disk of a package: its bytes put together, its head looked at, its size compared."""
 
 from dataclasses import dataclass, replace
-from posixpath import dirname, join
 
 from thresher.formats.ovf import OvfFile
-from thresher.formats.probe import HEAD_BYTES, ImageProbe, probe_image
-from thresher.model.errors import (
-    FormatError,
-    OvfError,
-    SourceNotFound,
-    ThresherError,
-    VerificationError,
-)
-from thresher.model.units import Bytes
-from thresher.model.vm import Disk, DiskFormat, Loss, Severity, SourceVM
+from thresher.model.vm import Disk, DiskFormat, Loss
 from thresher.ports import ByteSource, Checksum, DiskStream
-from thresher.sources.bytes import Concatenated, Gunzip, Verified, read_up_to
-from thresher.sources.ova.package import Described, Package, spellings
+from thresher.sources.bytes import Gunzip
+from thresher.sources.ova.package import Described, Package
 
 
 @dataclass(frozen=True, slots=True)

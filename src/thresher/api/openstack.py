@@ -1,0 +1,56 @@
+"""``OpenstackSource``: an OpenStack region."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StrictInt
+
+from thresher.api.common import (
+    ApiModel,
+    ApiObject,
+    HttpUrl,
+    MigrationApiVersion,
+    SecretReference,
+    SourceStatus,
+)
+
+DEFAULT_UPLOAD_RETRY_COUNT = 30
+DEFAULT_UPLOAD_RETRY_DELAY_S = 10
+# Both as in the add-on (pkg/apis/.../v1beta1/openstack.go), which also takes them for anything below 1.
+
+_RetryCount = Annotated[StrictInt, AfterValidator(lambda n: n if n > 0 else DEFAULT_UPLOAD_RETRY_COUNT)]
+_RetryDelay = Annotated[StrictInt, AfterValidator(lambda n: n if n > 0 else DEFAULT_UPLOAD_RETRY_DELAY_S)]
+
+
+class OpenstackSourceSpec(ApiModel):
+    """Where an OpenStack is and how to log in."""
+
+    endpoint: HttpUrl = Field(
+        repr=False, description="Address of Keystone, such as https://openstack.example.com/identity."
+    )
+    region: str = Field(min_length=1, description="Region to look in.")
+    credentials: SecretReference = Field(
+        description="Secret with username, password, project_name and domain_name, and optionally ca_cert: "
+        "the PEM certificate of the CA."
+    )
+    upload_image_retry_count: _RetryCount = Field(
+        default=DEFAULT_UPLOAD_RETRY_COUNT,
+        description="How often to look whether an image of a volume is ready; 0 means the default.",
+    )
+    upload_image_retry_delay: _RetryDelay = Field(
+        default=DEFAULT_UPLOAD_RETRY_DELAY_S,
+        description="Seconds between two such looks; 0 means the default.",
+    )
+
+
+class OpenstackSource(ApiObject):
+    """An OpenStack region that virtual machines are imported from."""
+
+    api_version: MigrationApiVersion
+    kind: Literal["OpenstackSource"]
+    spec: OpenstackSourceSpec = Field(description="Where the OpenStack is and how to log in.")
+    status: SourceStatus = Field(default_factory=SourceStatus, description="What was seen at the last look.")
+
+    @property
+    def secret_ref(self) -> SecretReference:
+        """The Secret to log in with, its namespace filled in."""
+        return self.spec.credentials.within(self.metadata.namespace)

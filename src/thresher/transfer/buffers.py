@@ -1,0 +1,75 @@
+"""The buffers that go round in a copy loop: their number is the back-pressure, and the bound on memory."""
+
+import queue
+import threading
+from typing import Self
+
+from thresher.model.units import MIB
+from thresher.ports import ByteStream
+
+BUFFERS = 8
+BUFFER_BYTES = MIB
+
+
+class Lease:
+    """A buffer in use. Whoever is last to need it gives it back to its ring."""
+
+    def __init__(self, ring: "BufferRing", buffer: bytearray) -> None:
+        self.buffer = buffer
+        self._ring = ring
+        self._users = 1
+        self._lock = threading.Lock()
+
+    def share(self) -> "Lease":
+        """Count one more user."""
+        with self._lock:
+            self._users += 1
+        return self
+
+    def release(self) -> None:
+        """Count one user less."""
+        with self._lock:
+            self._users -= 1
+            last = self._users == 0
+        if last:
+            self._ring.give(self.buffer)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+
+class BufferRing:
+    """A fixed number of buffers."""
+
+    def __init__(self) -> None:
+        self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
+        for _ in range(BUFFERS):
+            self._free.put(bytearray(BUFFER_BYTES))
+
+    def take(self) -> Lease:
+        """Wait for a free buffer."""
+        return Lease(self, self._free.get())
+
+    def give(self, buffer: bytearray) -> None:
+        """Put a buffer back."""
+        self._free.put(buffer)
+
+    def drain(self) -> None:
+        """Wait until every buffer is back: then no job can still use one. The ring is empty afterwards."""
+        for _ in range(BUFFERS):
+            self._free.get()
+
+
+def fill(stream: ByteStream, buffer: bytearray) -> int:
+    """Read until ``buffer`` is full or the stream ends; return how many bytes came. Raises SourceError."""
+    view = memoryview(buffer)
+    count = 0
+    while count < len(view):
+        step = stream.readinto(view[count:])
+        if step == 0:
+            break
+        count += step
+    return count

@@ -1,0 +1,175 @@
+"""What turns a disk's bytes, as they come, into pieces that worker threads expand and write."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import deflate
+
+from thresher.formats.vmdk import Checkpoint, Grain, SparseHeader, StreamVmdkParser
+from thresher.model.errors import StreamCut, VerificationError, VmdkError
+from thresher.model.extent import Extent
+from thresher.model.units import KIB, Bytes, Sectors, human
+from thresher.transfer.sparse import Buffer
+
+BLOCK = 64 * KIB
+"""Zeros are looked for in blocks of this size in a raw stream, as long as a VMDK's usual grain."""
+_ZEROS = memoryview(bytes(2 << 20))
+_SPARSE_RATIO = 64
+"""Data that deflate shrinks by more than this may be all zero; deflate's limit is 1032:1 (RFC 1951)."""
+
+
+class Piece(Protocol):
+    """A part of the disk, as it came."""
+
+    def expand(self) -> Extent:
+        """Its bytes on the disk. Runs in a worker thread. Raises FormatError."""
+        ...
+
+
+class Decoder(Protocol):
+    """Sans-IO: bytes in, pieces out."""
+
+    @property
+    def capacity(self) -> Bytes | None:
+        """The disk's size as soon as it is known."""
+        ...
+
+    @property
+    def reached(self) -> int:
+        """How far on the disk the stream has come, in bytes, for progress."""
+        ...
+
+    def receive(self, data: memoryview, /) -> Iterator[Piece]:
+        """Take the next bytes. The pieces may be views of them."""
+        ...
+
+    def receive_eof(self) -> None:
+        """The stream is at its end. Raises if it should not be."""
+        ...
+
+    def checkpoint(self) -> tuple[int, dict[str, int]] | None:
+        """The stream offset to resume at and what to remember; None where that is not possible now."""
+        ...
+
+
+def is_zero(data: Buffer) -> bool:
+    """Whether ``data`` is all zero."""
+    view = memoryview(data)
+    return all(
+        view[at : at + len(_ZEROS)] == _ZEROS[: len(view[at : at + len(_ZEROS)])]
+        for at in range(0, len(view), len(_ZEROS))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class VmdkPiece:
+    """A compressed grain, and the room that a whole grain needs: the disk's last one may be padded."""
+
+    grain: Grain
+    room: int
+
+    def expand(self) -> Extent:
+        """Inflate it; libdeflate checks the Adler-32. Raises VmdkError."""
+        grain = self.grain
+        try:
+            data: bytearray = deflate.zlib_decompress(grain.payload, self.room)
+        except deflate.DeflateError as error:
+            raise VmdkError(
+                f"the grain for disk byte {grain.offset} does not inflate, or its Adler-32 is wrong;"
+                " the file is damaged: get it again"
+            ) from error
+        if len(data) < grain.length:
+            raise VmdkError(
+                f"the grain for disk byte {grain.offset} holds {len(data)} bytes instead of {grain.length};"
+                " the file is damaged: get it again"
+            )
+        whole = data if len(data) == grain.length else memoryview(data)[: grain.length]
+        sparse = len(grain.payload) * _SPARSE_RATIO < grain.length and is_zero(whole)
+        return Extent(grain.offset, grain.length, None if sparse else whole)
+
+
+class VmdkDecoder:
+    """A stream-optimized VMDK."""
+
+    def __init__(self, remembered: dict[str, int] | None = None) -> None:
+        self._parser = StreamVmdkParser() if remembered is None else _resumed(remembered)
+        self.reached = 0
+
+    @property
+    def capacity(self) -> Bytes | None:
+        """The disk's size, from the header."""
+        return self._parser.header.capacity_bytes if self._parser.header else None
+
+    def receive(self, data: memoryview) -> Iterator[Piece]:
+        """Give out the grains. Raises VmdkError."""
+        for event in self._parser.receive(data):
+            if isinstance(event, Grain):
+                room = self._parser.header.grain_bytes if self._parser.header else 0
+                self.reached = event.offset + event.length
+                yield VmdkPiece(event, room)
+
+    def receive_eof(self) -> None:
+        """Raises StreamCut if the end-of-stream marker did not come."""
+        self._parser.receive_eof()
+
+    def checkpoint(self) -> tuple[int, dict[str, int]] | None:
+        """What the parser needs to go on at its current element."""
+        at = self._parser.checkpoint()
+        if at is None:
+            return None
+        header = at.header
+        return at.offset, {
+            "version": header.version,
+            "capacity": header.capacity,
+            "grain": header.grain,
+            "overhead": header.overhead,
+            "offset": at.offset,
+            "highest": at.highest,
+        }
+
+
+def _resumed(at: dict[str, int]) -> StreamVmdkParser:
+    header = SparseHeader(at["version"], Sectors(at["capacity"]), Sectors(at["grain"]), Sectors(at["overhead"]))
+    return StreamVmdkParser.resumed(Checkpoint(header, at["offset"], at["highest"]))
+
+
+@dataclass(frozen=True, slots=True)
+class RawPiece:
+    """A block of a raw image."""
+
+    offset: Bytes
+    data: memoryview
+
+    def expand(self) -> Extent:
+        """The block itself, or a run of zeros."""
+        return Extent(self.offset, Bytes(len(self.data)), None if is_zero(self.data) else self.data)
+
+
+class RawDecoder:
+    """A raw image of a known size."""
+
+    def __init__(self, size: Bytes, remembered: dict[str, int] | None = None) -> None:
+        self.capacity = size
+        self.reached = remembered["offset"] if remembered else 0
+
+    def receive(self, data: memoryview) -> Iterator[Piece]:
+        """Cut the bytes at multiples of BLOCK on the disk. Raises VerificationError if too many come."""
+        if self.reached + len(data) > self.capacity:
+            raise VerificationError(
+                f"the raw image is longer than the {human(self.capacity)} it should have; get it again"
+            )
+        while data:
+            step = min(len(data), BLOCK - self.reached % BLOCK)
+            yield RawPiece(Bytes(self.reached), data[:step])
+            self.reached += step
+            data = data[step:]
+
+    def receive_eof(self) -> None:
+        """Raises StreamCut if bytes are missing."""
+        if self.reached < self.capacity:
+            raise StreamCut(f"the raw image is cut short: {self.reached} of {self.capacity} bytes came; get it again")
+
+    def checkpoint(self) -> tuple[int, dict[str, int]]:
+        """Every byte is a place to resume at."""
+        return self.reached, {"offset": self.reached}

@@ -1,0 +1,133 @@
+"""Hashes that can be written down in the middle and taken up again after a crash.
+
+hashlib cannot export a hash's inner state; OpenSSL's ``SHA256_CTX`` and its sisters are plain C structs, whose bytes
+are that state. They are used only to *resume*: where libcrypto is missing or another version, hashing starts at the
+first byte again, which costs reading and nothing else.
+"""
+
+import base64
+import ctypes
+import ctypes.util
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+_CONTEXTS = {"sha1": ("SHA1", 96, 20), "sha256": ("SHA256", 112, 32), "sha512": ("SHA512", 216, 64)}
+"""Function prefix, size of the context (OpenSSL's sha.h: SHA_CTX, SHA256_CTX, SHA512_CTX), size of the digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigestState:
+    """A hash in the middle of its input.
+
+    Attributes:
+        algorithm: as hashlib names it.
+        offset: how many bytes went in.
+        library: whose state it is; another library's cannot be taken up.
+        state: the inner state, base64; "" where nothing can be taken up.
+    """
+
+    algorithm: str
+    offset: int
+    library: str
+    state: str
+
+
+class Digest(Protocol):
+    """A running hash over a stream."""
+
+    offset: int
+
+    def update(self, data: memoryview, /) -> None:
+        """Hash the next bytes. Releases the GIL."""
+        ...
+
+    def state(self) -> DigestState | None:
+        """What to write down to go on later; None where the hash cannot be taken up in the middle."""
+        ...
+
+    def hexdigest(self) -> str:
+        """The hash of everything so far, lower case."""
+        ...
+
+
+def new_digest(algorithm: str, resume: DigestState | None = None) -> Digest:
+    """A digest from the start, or from ``resume`` where that can be taken up; look at its ``offset``."""
+    library = _libcrypto()
+    if library is None or algorithm not in _CONTEXTS:
+        return _PlainDigest(algorithm)
+    digest = _ResumableDigest(library, algorithm)
+    if resume is not None and (resume.algorithm, resume.library) == (algorithm, library.version):
+        digest.restore(resume)
+    return digest
+
+
+class _PlainDigest:
+    def __init__(self, algorithm: str) -> None:
+        self._hash = hashlib.new(algorithm, usedforsecurity=False)
+        self.offset = 0
+
+    def update(self, data: memoryview) -> None:
+        self._hash.update(data)
+        self.offset += len(data)
+
+    def state(self) -> None:
+        return None
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Library:
+    handle: ctypes.CDLL
+    version: str
+
+
+@cache
+def _libcrypto() -> _Library | None:
+    name = ctypes.util.find_library("crypto") or "libcrypto.so.3"
+    try:
+        handle = ctypes.CDLL(name)
+        handle.OpenSSL_version.restype = ctypes.c_char_p
+        version = handle.OpenSSL_version(0).decode()
+        for prefix, _, _ in _CONTEXTS.values():
+            getattr(handle, f"{prefix}_Update").argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+    except (OSError, AttributeError):
+        return None
+    return _Library(handle, version)
+
+
+class _ResumableDigest:
+    def __init__(self, library: _Library, algorithm: str) -> None:
+        prefix, size, self._length = _CONTEXTS[algorithm]
+        self._algorithm, self._library = algorithm, library.version
+        self._context = ctypes.create_string_buffer(size)
+        self._update = getattr(library.handle, f"{prefix}_Update")
+        self._final = getattr(library.handle, f"{prefix}_Final")
+        getattr(library.handle, f"{prefix}_Init")(self._context)
+        self.offset = 0
+
+    def update(self, data: memoryview) -> None:
+        if data.readonly:
+            self._update(self._context, bytes(data), len(data))
+        elif len(data):
+            self._update(self._context, ctypes.addressof(ctypes.c_char.from_buffer(data)), len(data))
+        self.offset += len(data)
+
+    def state(self) -> DigestState:
+        text = base64.b64encode(self._context.raw).decode()
+        return DigestState(self._algorithm, self.offset, self._library, text)
+
+    def restore(self, state: DigestState) -> None:
+        raw = base64.b64decode(state.state)
+        if len(raw) == len(self._context):
+            self._context.raw = raw
+            self.offset = state.offset
+
+    def hexdigest(self) -> str:
+        context = ctypes.create_string_buffer(self._context.raw, len(self._context))
+        out = ctypes.create_string_buffer(self._length)
+        self._final(out, context)
+        return out.raw.hex()

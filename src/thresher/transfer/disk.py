@@ -1,0 +1,273 @@
+"""One disk from its source to its final name, resumed where a ledger allows it, and proved."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from thresher.formats.vmdk import ResumeImpossible
+from thresher.model.errors import (
+    ImageError,
+    SourceError,
+    Stopped,
+    TargetFull,
+    ThresherError,
+    VerificationError,
+)
+from thresher.model.units import SECTOR, Bytes
+from thresher.model.vm import DiskFormat
+from thresher.ports import ByteSource, DiskResult, DiskStream, Progress, ProgressSink
+from thresher.transfer import qemu
+from thresher.transfer.decode import Decoder, RawDecoder, VmdkDecoder
+from thresher.transfer.digest import Digest, new_digest
+from thresher.transfer.image_hash import hash_image
+from thresher.transfer.ledger import Identity, Ledger, Resume, sync_folder
+from thresher.transfer.pipeline import Pipeline
+from thresher.transfer.sparse import SparseFile, target_error
+
+PROGRESS_INTERVAL = 0.2
+"""Seconds between two reports of one disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How disks are transferred.
+
+    Attributes:
+        durable: keep a ledger, flush, and so survive a crash; false leaves flushing to the system.
+        image_checksum: hash the finished image too, with this algorithm of hashlib's.
+    """
+
+    durable: bool = True
+    image_checksum: str | None = None
+
+
+class DiskTransfer:
+    """The transfer of one disk. Call :meth:`run` in a thread.
+
+    Args:
+        stream: what to read.
+        path: the final name of the RAW file.
+        workers: threads that expand and write, shared between disks.
+        options: how.
+        progress: told how far it is.
+        stop: set it, and run() ends with Stopped.
+    """
+
+    def __init__(
+        self,
+        stream: DiskStream,
+        path: Path,
+        workers: Executor,
+        *,
+        options: Options,
+        progress: ProgressSink,
+        stop: threading.Event,
+    ) -> None:
+        self._stream = stream
+        self._sink = SparseFile(path)
+        self._ledger_path = path.with_name(path.name + ".ledger")
+        self._workers = workers
+        self._options = options
+        self._progress = progress
+        self._stop = stop
+        self._reported = 0.0
+        self._identity = _identity(stream)
+
+    def run(self) -> DiskResult:
+        """Transfer the disk, or find that it is done already.
+
+        Raises:
+            ThresherError: what went wrong. Where it is worth a retry and the transfer is durable, what was
+                flushed is kept for it; else nothing is left.
+        """
+        ledger = self._load()
+        if ledger.result is not None:
+            return self._adopt(ledger.result)
+        began = time.monotonic()
+        try:
+            result = self._transfer(ledger)
+        except (ThresherError, OSError) as error:
+            self._sink.close()
+            if not self._worth_keeping(error):
+                self._discard()
+            if isinstance(error, OSError):
+                raise target_error(error, self._sink.part, "write to") from error
+            raise
+        return self._finish(result, time.monotonic() - began)
+
+    def _worth_keeping(self, error: Exception) -> bool:
+        kept = isinstance(error, SourceError | Stopped | TargetFull)
+        return kept and self._options.durable
+
+    def _discard(self) -> None:
+        self._sink.discard()
+        self._ledger_path.unlink(missing_ok=True)
+
+    def _load(self) -> Ledger:
+        """The ledger to go on from: as found, or a blank one."""
+        blank = Ledger(self._identity)
+        found = Ledger.load(self._ledger_path) if self._options.durable else None
+        if found is None or found.identity != self._identity:
+            return blank
+        if found.result is not None:
+            return found if self._holds(found.result) else blank
+        return found if self._identity.certain and self._sink.part.exists() else blank
+
+    def _holds(self, result: DiskResult) -> bool:
+        """Whether the finished file, or the part that only lacks its final name, is there in full length."""
+        at = self._sink.path if self._sink.path.exists() else self._sink.part
+        return at.exists() and at.stat().st_size == result.capacity
+
+    def _adopt(self, result: DiskResult) -> DiskResult:
+        if not self._sink.path.exists():
+            self._sink.finish()
+            sync_folder(self._sink.path.parent)
+        return result
+
+    def _transfer(self, ledger: Ledger) -> DiskResult:
+        source = self._stream.bytes
+        if self._stream.format is DiskFormat.BLANK or source is None:
+            return self._blank()
+        if self._stream.format in qemu.DRIVERS:
+            return self._random_access(source)
+        try:
+            return self._streamed(source, ledger)
+        except ResumeImpossible:
+            self._sink.close()
+            return self._streamed(source, Ledger(self._identity))
+
+    def _blank(self) -> DiskResult:
+        capacity = self._stream.disk.capacity
+        if capacity is None:
+            raise ImageError(f"blank disk {self._stream.disk.key} has no capacity: its description is incomplete")
+        self._sink.open(keep=False)
+        self._sink.size(capacity)
+        return DiskResult(capacity, Bytes(0), Bytes(0), 0.0, ("blank",))
+
+    def _random_access(self, source: ByteSource) -> DiskResult:
+        digest = self._new_digest(None)
+        read = 0
+
+        def on_percent(percent: float, so_far: int) -> None:
+            nonlocal read
+            read = so_far
+            total = self._stream.disk.capacity
+            self._report(Bytes(int((total or 0) * percent / 100)), total, Bytes(so_far))
+
+        self._sink.open(keep=False)
+        capacity = qemu.convert(
+            self._stream, source, self._sink.part, digest=digest, on_percent=on_percent, stop=self._stop
+        )
+        self._check_capacity(capacity)
+        self._check_digest(digest)
+        data = Bytes(self._sink.part.stat().st_blocks * SECTOR)
+        return DiskResult(capacity, data, Bytes(read), 0.0, ("qemu-img", *self._stated()))
+
+    def _streamed(self, source: ByteSource, ledger: Ledger) -> DiskResult:
+        decoder = self._decoder(source, ledger.resume)
+        digest = self._new_digest(ledger.resume)
+        self._sink.open(keep=ledger.resume is not None)
+        pipeline = Pipeline(
+            decoder,
+            self._sink,
+            self._workers,
+            resume=ledger.resume,
+            digest=digest,
+            on_safe=self._remember(ledger) if self._options.durable else None,
+        )
+        with pipeline:
+            stream = source.open(pipeline.start)
+            try:
+                pipeline.copy(stream, lambda: self._on_read(pipeline, decoder, source))
+            finally:
+                stream.close()
+        capacity = self._check_capacity(decoder.capacity)
+        self._check_digest(digest)
+        proved = ("adler32", "stream end") if self._stream.format is DiskFormat.VMDK_STREAM else ("size",)
+        return DiskResult(capacity, pipeline.data, pipeline.read, 0.0, (*proved, *self._stated()))
+
+    def _remember(self, ledger: Ledger) -> Callable[[Resume], None]:
+        return lambda resume: ledger.at(resume).save(self._ledger_path)
+
+    def _decoder(self, source: ByteSource, resume: Resume | None) -> Decoder:
+        remembered = resume.decoder if resume else None
+        if self._stream.format is DiskFormat.VMDK_STREAM:
+            return VmdkDecoder(remembered)
+        if self._stream.format is not DiskFormat.RAW:
+            raise ImageError(f"disk {self._stream.disk.key} is in a format that is not known")
+        size = source.size if source.size is not None else self._stream.disk.capacity
+        if size is None:
+            raise SourceError(
+                f"{source.name} does not say how long it is, so a raw image that was cut short could not be told:"
+                " serve it with a Content-Length, or state its capacity"
+            )
+        return RawDecoder(size, remembered)
+
+    def _new_digest(self, resume: Resume | None) -> Digest | None:
+        stated = self._stream.checksum
+        return new_digest(stated.algorithm, resume.digest if resume else None) if stated else None
+
+    def _stated(self) -> tuple[str, ...]:
+        return (self._stream.checksum.algorithm,) if self._stream.checksum else ()
+
+    def _on_read(self, pipeline: Pipeline, decoder: Decoder, source: ByteSource) -> None:
+        if self._stop.is_set():
+            raise Stopped(f"stopped while disk {self._stream.disk.key} was transferred")
+        self._check_capacity(decoder.capacity)
+        if source.size is not None:
+            self._report(Bytes(pipeline.start + pipeline.read), source.size, pipeline.read)
+        else:
+            self._report(Bytes(decoder.reached), decoder.capacity, pipeline.read)
+
+    def _report(self, position: Bytes, total: Bytes | None, read: Bytes, *, last: bool = False) -> None:
+        now = time.monotonic()
+        if last or now - self._reported >= PROGRESS_INTERVAL:
+            self._reported = now
+            self._progress(Progress(self._stream.disk.key, position, total, read))
+
+    def _check_capacity(self, capacity: Bytes | None) -> Bytes:
+        stated = self._stream.disk.capacity
+        if capacity is not None and stated is not None and capacity != stated:
+            raise VerificationError(
+                f"disk {self._stream.disk.key} is {capacity} bytes in its own header but {stated} in the VM's"
+                " description: one of them is wrong; export the VM again"
+            )
+        return capacity or Bytes(0)
+
+    def _check_digest(self, digest: Digest | None) -> None:
+        stated = self._stream.checksum
+        if digest is None or stated is None:
+            return
+        computed = digest.hexdigest()
+        if computed != stated.hexdigest.lower():
+            raise VerificationError(
+                f"the {stated.algorithm} of disk {self._stream.disk.key} is {computed}, but the source states"
+                f" {stated.hexdigest}: the bytes were damaged; get the file again"
+            )
+
+    def _finish(self, result: DiskResult, seconds: float) -> DiskResult:
+        """Flush, hash on request, remember the result, and only then give the file its name."""
+        algorithm = self._options.image_checksum
+        checksum = hash_image(self._sink.part, algorithm, self._stop) if algorithm else None
+        done = DiskResult(result.capacity, result.data, result.read, seconds, result.verified, checksum)
+        if self._options.durable:
+            self._sink.flush()
+            Ledger(self._identity, None, done).save(self._ledger_path)
+        self._sink.finish()
+        if self._options.durable:
+            sync_folder(self._sink.path.parent)
+        self._report(done.capacity, done.capacity, done.read, last=True)
+        return done
+
+
+def _identity(stream: DiskStream) -> Identity:
+    source, stated = stream.bytes, stream.checksum
+    return Identity(
+        stream.format.value,
+        source.size if source else None,
+        source.version if source else "",
+        f"{stated.algorithm}:{stated.hexdigest}" if stated else "",
+    )

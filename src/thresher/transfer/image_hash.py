@@ -1,0 +1,39 @@
+"""The hash of a raw image, its holes included, without reading them from the medium."""
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+from thresher.model.errors import Stopped
+from thresher.model.units import MIB
+from thresher.ports import Checksum
+
+_ZEROS = memoryview(bytes(MIB))
+
+
+def hash_image(path: Path, algorithm: str, stop: threading.Event) -> Checksum:
+    """Hash all bytes of the sparse file at ``path``. Raises OSError, or Stopped when ``stop`` is set."""
+    digest = hashlib.new(algorithm)
+    buffer = bytearray(MIB)
+    with path.open("rb", buffering=0) as file:
+        position, size = 0, os.fstat(file.fileno()).st_size
+        while position < size:
+            if stop.is_set():
+                raise Stopped(f"stopped while the {algorithm} of the image was computed")
+            data = _next(file.fileno(), position, os.SEEK_DATA, size)
+            if data > position:
+                chunk = _ZEROS[: min(MIB, data - position)]
+            else:
+                room = min(MIB, _next(file.fileno(), position, os.SEEK_HOLE, size) - position)
+                chunk = memoryview(buffer)[: os.preadv(file.fileno(), [memoryview(buffer)[:room]], position)]
+            digest.update(chunk)
+            position += len(chunk)
+    return Checksum(algorithm, digest.hexdigest())
+
+
+def _next(descriptor: int, position: int, whence: int, size: int) -> int:
+    try:
+        return os.lseek(descriptor, position, whence)
+    except OSError:  # ENXIO: no data up to the end
+        return size

@@ -1,0 +1,120 @@
+"""What is durably written of a disk, kept beside it. It is written after a flush, never before.
+
+The file ``NAME.ledger`` stands beside ``NAME`` (finished) or ``NAME.part`` (under way). A disk that has its final name
+and a ledger that says ``done`` is whole; everything else is not.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from thresher.model.units import Bytes
+from thresher.ports import Checksum, DiskResult
+from thresher.transfer.digest import DigestState
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells the bytes of one source from others: a ledger of other bytes is worth nothing.
+
+    Attributes:
+        format: how the bytes come.
+        size: of the stream, in bytes, or None.
+        version: what the source says changes with the content (ETag, time of modification); "" where it is silent.
+        checksum: as stated by the source, ``algorithm:hex``; "" where it is silent.
+    """
+
+    format: str
+    size: int | None
+    version: str
+    checksum: str
+
+    @property
+    def certain(self) -> bool:
+        """Whether other content would be noticed."""
+        return bool(self.version or self.checksum)
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where a transfer can go on.
+
+    Attributes:
+        decoder: what the decoder wrote down to go on with.
+        offset: the first byte of the stream that the decoder still needs.
+        digest: the checksum's state; None to hash from the stream's first byte.
+        data: bytes of data written so far.
+    """
+
+    decoder: dict[str, int]
+    offset: int
+    digest: DigestState | None
+    data: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One disk's ledger: whose bytes, how far, and, at the end, the result."""
+
+    identity: Identity
+    resume: Resume | None = None
+    result: DiskResult | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> Self | None:
+        """Read a ledger; None where there is none, or none that can be believed."""
+        try:
+            raw = json.loads(path.read_text())
+            if raw["version"] != _VERSION:
+                return None
+            return cls(Identity(**raw["identity"]), _resume(raw.get("resume")), _result(raw.get("result")))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, path: Path) -> None:
+        """Replace the ledger at ``path`` in one step, durably. Raises OSError."""
+        part = path.with_name(path.name + ".new")
+        with part.open("w") as handle:
+            json.dump({"version": _VERSION} | asdict(self), handle)
+            handle.flush()
+            os.fsync(handle.fileno())
+        part.replace(path)
+        sync_folder(path.parent)
+
+    def at(self, resume: Resume) -> Self:
+        """The same ledger, further on."""
+        return replace(self, resume=resume)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _resume(raw: dict[str, Any] | None) -> Resume | None:
+    if raw is None:
+        return None
+    digest = DigestState(**raw["digest"]) if raw["digest"] else None
+    return Resume(raw["decoder"], raw["offset"], digest, raw["data"])
+
+
+def _result(raw: dict[str, Any] | None) -> DiskResult | None:
+    if raw is None:
+        return None
+    checksum = Checksum(**raw["checksum"]) if raw["checksum"] else None
+    return DiskResult(
+        Bytes(raw["capacity"]),
+        Bytes(raw["data"]),
+        Bytes(raw["read"]),
+        raw["seconds"],
+        tuple(raw["verified"]),
+        checksum,
+    )

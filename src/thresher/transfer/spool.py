@@ -1,0 +1,78 @@
+"""A copy of a source that cannot be read at random places, in an unnamed file that nothing can leave behind."""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Self
+
+from thresher.model.errors import StreamCut
+from thresher.model.units import Bytes
+from thresher.ports import ByteSource, ByteStream
+from thresher.transfer.buffers import BUFFER_BYTES, fill
+from thresher.transfer.sparse import target_error
+
+
+class Spool:
+    """A seekable ByteSource that holds the whole of another one. Close it to free the space.
+
+    Args:
+        source: read once, to its end.
+        folder: where there is room for it.
+
+    Raises:
+        SourceError: the source failed.
+        TargetError: the folder cannot take it.
+    """
+
+    seekable = True
+    version = "spooled"
+
+    def __init__(self, source: ByteSource, folder: Path) -> None:
+        self.name = source.name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = TemporaryFile(dir=folder)  # noqa: SIM115  closed by close()
+            self.size = Bytes(self._copy(source))
+        except OSError as error:
+            raise target_error(error, folder, "keep a copy of the disk in") from error
+        if source.size is not None and self.size != source.size:
+            raise StreamCut(f"{self.name} is cut short: {self.size} of {source.size} bytes came; get it again")
+
+    def _copy(self, source: ByteSource) -> int:
+        buffer = bytearray(BUFFER_BYTES)
+        stream = source.open()
+        try:
+            while count := fill(stream, buffer):
+                self._file.write(memoryview(buffer)[:count])
+            self._file.flush()
+        finally:
+            stream.close()
+        return self._file.tell()
+
+    def open(self, offset: int = 0) -> ByteStream:
+        """Open the copy from ``offset`` on."""
+        return _SpoolStream(self._file.fileno(), offset)
+
+    def close(self) -> None:
+        """Free the space."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class _SpoolStream:
+    def __init__(self, fd: int, offset: int) -> None:
+        self._fd = fd
+        self._offset = offset
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = os.preadv(self._fd, [buffer], self._offset)
+        self._offset += count
+        return count
+
+    def close(self) -> None:
+        """The file belongs to the spool."""

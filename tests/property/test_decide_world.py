@@ -1,0 +1,129 @@
+"""Whole imports in a world where anything fails anywhere, and the process dies at any moment."""
+
+import asyncio
+import tempfile
+from datetime import timedelta
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rig.fakes import FakeSource, FakeTarget, FakeTransfer, Killed, World
+from thresher.imports.observed import Recorded
+from thresher.imports.phases import START, TABLE, Phase
+from thresher.imports.policy import Policy
+from thresher.imports.seams import Hooks, Outcome, Ports
+from thresher.imports.status import ImportStatus
+from thresher.imports.steps import ImportRun
+from thresher.model.spec import ImportSpec, RunStrategy
+from thresher.model.units import Bytes, MiB
+from thresher.model.vm import CpuTopology, Disk, PowerState, SourceVM
+
+VM = SourceVM("web", CpuTopology(2, 1), MiB(1024), disks=(Disk("a", Bytes(2)), Disk("b", Bytes(2))))
+TROUBLE = st.builds(
+    lambda passing, last: [*passing, last],
+    st.lists(st.sampled_from(["", "", "", "", "", "", "error", "kill"]), max_size=70),
+    st.sampled_from(["", "refuse", "cancel"]),
+)
+PATIENT = Policy(attempts=100, restore_attempts=100, boot_wait=timedelta(minutes=3))
+"""More patient than the longest list of troubles: only refusals and time-outs make an import give up."""
+
+
+def run_to_the_end(world: World, spec: ImportSpec) -> Outcome | None:
+    """Run again whenever the process dies, with the recorded facts alone; None where it was interrupted."""
+    kept = [Recorded()]
+
+    def keep(recorded: Recorded) -> None:
+        world.stop_the_dead()
+        kept.append(recorded)
+
+    while True:
+        world.killed = False
+        source, target = FakeSource(world), FakeTarget(world)
+        power = None if world.power is None else source
+        ports = Ports(source, FakeTransfer(world), target, power, target, target)
+        phases = [START]
+        hooks = Hooks(
+            on_status=partial(note, phases),
+            on_record=keep,
+            clock=world.clock,
+            sleep=world.sleep,
+        )
+        try:
+            return asyncio.run(ImportRun(spec, ports, hooks, policy=PATIENT, recorded=kept[-1]).run())
+        except Killed:
+            continue
+        except asyncio.CancelledError:
+            return None
+        finally:
+            assert_the_table_allows(phases)
+
+
+def note(phases: list[Phase], status: ImportStatus) -> None:
+    phases.append(status.phase)
+
+
+def assert_the_table_allows(phases: list[Phase]) -> None:
+    """What users see is what the diagram shows, step by step."""
+    for before, after in pairwise(phases):
+        allowed = {before, *(to for _, to in TABLE[before].edges), *TABLE[before].shifts}
+        assert after in allowed, f"{before} -> {after} is not in the table"
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    power=st.sampled_from([None, PowerState.ON, PowerState.OFF, PowerState.SUSPENDED]),
+    obeys_after=st.sampled_from([None, 0, 10, 59, 90]),
+    autostarts=st.booleans(),
+    boots=st.booleans(),
+    foreign=st.booleans(),
+    force=st.booleans(),
+    skip=st.booleans(),
+    strategy=st.sampled_from([None, RunStrategy.HALTED, RunStrategy.RERUN_ON_FAILURE]),
+    trouble=TROUBLE,
+)
+def test_every_import_ends_well_or_leaves_the_source_as_it_was(  # noqa: PLR0913 - the dimensions of the world
+    *,
+    power: PowerState | None,
+    obeys_after: int | None,
+    autostarts: bool,
+    boots: bool,
+    foreign: bool,
+    force: bool,
+    skip: bool,
+    strategy: RunStrategy | None,
+    trouble: list[str],
+) -> None:
+    spec = ImportSpec(
+        "default", "web", "uid-1", "web", force_power_off=force, skip_preflight=skip, run_strategy=strategy
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(
+            VM,
+            Path(folder),
+            power=power,
+            obeys_after=None if obeys_after is None else timedelta(seconds=obeys_after),
+            autostarts=autostarts,
+            boots=boots,
+            new_vm="foreign" if foreign else None,
+            trouble=iter(trouble),
+        )
+        outcome = run_to_the_end(world, spec)
+        world.trouble = iter(())
+        world.advance(timedelta(hours=1))  # whatever was under way ends, and both must not run then either
+    assert (world.new_vm == "foreign") == foreign
+    if outcome is not None:
+        assert TABLE[outcome.status.phase].terminal
+        assert (outcome.failure is None) == TABLE[outcome.status.phase].succeeded
+    if outcome is not None and outcome.failure is None:
+        assert world.new_vm == "ours"
+        assert world.new_vm_runs == (outcome.status.phase is Phase.RUNNING)
+    elif power is PowerState.ON and not world.new_vm_runs and not finished_halted(world, strategy):
+        assert world.power is PowerState.ON
+
+
+def finished_halted(world: World, strategy: RunStrategy | None) -> bool:
+    """An interruption after the last step finds an import that has done what was asked."""
+    return world.new_vm == "ours" and strategy is RunStrategy.HALTED

@@ -1,0 +1,216 @@
+"""Single decisions, each a rule that users rely on."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from thresher.imports.actions import (
+    CleanUp,
+    CreateVm,
+    Fail,
+    Finish,
+    GiveUp,
+    PowerOff,
+    RestorePower,
+    ShutDownGuest,
+    StartVm,
+    SubmitImages,
+    TransferDisks,
+    Wait,
+)
+from thresher.imports.decide import decide
+from thresher.imports.observed import (
+    DiskSeen,
+    DiskState,
+    Failure,
+    ImageSeen,
+    ImageState,
+    Observed,
+    Recorded,
+    Step,
+    TargetSeen,
+    TargetState,
+)
+from thresher.imports.policy import DEFAULT, Policy
+from thresher.imports.strategy import effective_run_strategy
+from thresher.model.errors import Fault
+from thresher.model.spec import ImportSpec, RunStrategy
+from thresher.model.units import MiB
+from thresher.model.vm import CpuTopology, Disk, Loss, PowerState, Severity, SourceVM
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SPEC = ImportSpec("default", "web", "uid", "web")
+VM = SourceVM("web", CpuTopology(1, 1), MiB(512), disks=(Disk("a", None), Disk("b", None)))
+CUT = Failure("StreamCut", "The stream of a stopped.", retryable=True)
+BROKEN = Failure("MalformedVmdk", "The disk a is no VMDK.")
+
+READY = Observed(
+    source_ready=True,
+    vm=VM,
+    findings=(),
+    power=PowerState.OFF,
+    disks=(DiskSeen("a"), DiskSeen("b")),
+    images=(ImageSeen("a"), ImageSeen("b")),
+    recorded=Recorded(accepted=True, power_when_found=PowerState.ON, touched=NOW),
+)
+COPIED = replace(READY, disks=(DiskSeen("a", DiskState.DONE), DiskSeen("b", DiskState.DONE)))
+IMAGED = replace(COPIED, images=(ImageSeen("a", ImageState.READY), ImageSeen("b", ImageState.READY)))
+CREATED = replace(IMAGED, target=TargetSeen(TargetState.CREATED))
+
+
+def remember(seen: Observed, **changes: object) -> Observed:
+    made = seen.recorded
+    for name, value in changes.items():
+        made = replace(made, **{name: value})  # type: ignore[arg-type] # names of its own fields
+    return replace(seen, recorded=made)
+
+
+def test_only_what_is_not_copied_yet_is_copied() -> None:
+    seen = replace(READY, disks=(DiskSeen("a", DiskState.DONE), DiskSeen("b")))
+    assert decide(SPEC, seen, NOW) == TransferDisks(("b",))
+
+
+@pytest.mark.parametrize("other", list(DiskState))
+@pytest.mark.parametrize("first", [True, False])
+def test_a_disk_that_failed_for_good_fails_the_import_whatever_the_other_does(*, other: DiskState, first: bool) -> None:
+    failed = DiskSeen("a", DiskState.FAILED, failure=BROKEN)
+    pair = (failed, DiskSeen("b", other)) if first else (DiskSeen("b", other), failed)
+    assert decide(SPEC, replace(READY, disks=pair), NOW) == GiveUp(BROKEN)
+
+
+def test_a_retry_waits_longer_each_time_and_ends() -> None:
+    recorded = READY.recorded
+    waits = []
+    for _ in range(DEFAULT.attempts - 1):
+        recorded = recorded.failed(Step.TRANSFER, CUT, NOW)
+        action = decide(SPEC, replace(READY, recorded=recorded), NOW)
+        assert isinstance(action, Wait)
+        assert action.until is not None
+        waits.append(action.until - NOW)
+        assert decide(SPEC, replace(READY, recorded=recorded), action.until) == TransferDisks(("a", "b"))
+    assert waits == sorted(waits)
+    assert waits[0] < waits[-1]
+    recorded = recorded.failed(Step.TRANSFER, CUT, NOW)
+    assert decide(SPEC, replace(READY, recorded=recorded), NOW) == GiveUp(CUT)
+
+
+def test_a_transfer_that_gets_further_each_time_is_never_given_up() -> None:
+    recorded = READY.recorded
+    for _ in range(50):
+        recorded = recorded.failed(Step.TRANSFER, CUT, NOW, got_further=True)
+    assert isinstance(decide(SPEC, replace(READY, recorded=recorded), NOW), Wait)
+
+
+def test_delays_are_bounded_and_imports_spread_out() -> None:
+    policy = Policy(longest_delay=timedelta(minutes=2))
+    delays = {policy.delay(1000, f"uid-{number}") for number in range(20)}
+    assert len(delays) == 20
+    assert all(timedelta(minutes=2) <= delay <= timedelta(minutes=2.5) for delay in delays)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(59, Wait), (60, PowerOff), (3600, PowerOff)])
+def test_a_guest_has_its_time_to_shut_down_and_no_more(seconds: int, expected: type) -> None:
+    asked = remember(replace(READY, power=PowerState.ON), shutdown_asked=NOW)
+    assert isinstance(decide(SPEC, asked, NOW + timedelta(seconds=seconds)), expected)
+
+
+def test_a_crash_between_touching_and_asking_asks_again() -> None:
+    assert decide(SPEC, replace(READY, power=PowerState.ON), NOW + timedelta(hours=1)) == ShutDownGuest()
+
+
+def test_copies_of_a_source_that_runs_again_are_removed_before_anything_else() -> None:
+    action = decide(SPEC, replace(COPIED, power=PowerState.ON), NOW)
+    assert isinstance(action, CleanUp)
+    assert action.again
+
+
+def test_a_suspended_vm_blocks_even_if_checks_are_skipped_unless_it_may_be_switched_off() -> None:
+    seen = replace(READY, power=PowerState.SUSPENDED, recorded=Recorded())
+    action = decide(replace(SPEC, skip_preflight=True), seen, NOW)
+    assert isinstance(action, Fail)
+    assert "SuspendedVm" in action.failure.message
+    accepted = replace(seen, recorded=Recorded(accepted=True))
+    assert decide(replace(SPEC, force_power_off=True), accepted, NOW) == PowerOff()
+
+
+def test_a_warning_does_not_block() -> None:
+    loss = Loss("TpmStateLost", "the TPM", "Its keys stay behind.", Severity.WARNING)
+    seen = replace(READY, findings=(loss,), recorded=Recorded())
+    assert not isinstance(decide(SPEC, seen, NOW), Fail)
+
+
+def test_only_missing_images_are_submitted() -> None:
+    seen = replace(COPIED, images=(ImageSeen("a", ImageState.IMPORTING), ImageSeen("b")))
+    assert decide(SPEC, seen, NOW) == SubmitImages(("b",))
+
+
+def failed_image(since: datetime, failure: Failure) -> Observed:
+    bad = ImageSeen("b", ImageState.FAILED, failure=failure, since=since)
+    return replace(COPIED, images=(ImageSeen("a", ImageState.IMPORTING), bad))
+
+
+def test_a_failed_image_is_made_again_after_a_while_and_the_others_are_left_alone() -> None:
+    seen = failed_image(NOW, CUT)
+    assert isinstance(decide(SPEC, seen, NOW), Wait)
+    later = NOW + timedelta(minutes=1)
+    assert decide(SPEC, seen, later) == SubmitImages(("b",), remake=True)
+    assert decide(SPEC, remember(seen, remakes=DEFAULT.remakes), later) == GiveUp(CUT)
+
+
+def test_an_image_that_no_retry_helps_is_not_made_again() -> None:
+    wrong = Failure("VerificationFailed", "The checksum of b differs.", fault=Fault.SOURCE)
+    assert decide(SPEC, failed_image(NOW, wrong), NOW) == GiveUp(wrong)
+
+
+def test_the_vm_is_made_when_every_image_is_ready_and_started_once() -> None:
+    assert decide(SPEC, IMAGED, NOW) == CreateVm()
+    assert decide(SPEC, CREATED, NOW) == StartVm()
+    assert isinstance(decide(SPEC, remember(CREATED, start_asked=NOW), NOW), Wait)
+
+
+def test_a_stranger_that_took_the_name_meanwhile_is_left_alone() -> None:
+    action = decide(SPEC, replace(IMAGED, target=TargetSeen(TargetState.FOREIGN)), NOW)
+    assert isinstance(action, GiveUp)
+    assert "targetName" in action.failure.message
+
+
+@pytest.mark.parametrize("seen", [READY, COPIED, IMAGED, CREATED])
+@pytest.mark.parametrize("deleted", [True, False])
+def test_a_failed_or_deleted_import_cleans_up_then_restores_power(*, seen: Observed, deleted: bool) -> None:
+    ended = replace(seen, deletion_asked=True) if deleted else remember(seen, gave_up=BROKEN)
+    if seen is not READY:
+        assert isinstance(decide(SPEC, ended, NOW), CleanUp)
+        ended = replace(ended, disks=READY.disks, images=READY.images, target=TargetSeen())
+    assert decide(SPEC, ended, NOW) == RestorePower()
+    done = replace(ended, power=PowerState.ON, recorded=ended.recorded.restored())
+    assert decide(SPEC, done, NOW) == (Finish() if deleted else Fail(BROKEN))
+
+
+def test_a_shutdown_under_way_is_waited_for_before_power_is_restored() -> None:
+    seen = remember(replace(READY, power=PowerState.ON), shutdown_asked=NOW, gave_up=BROKEN)
+    assert isinstance(decide(SPEC, seen, NOW + timedelta(seconds=30)), Wait)
+    assert decide(SPEC, seen, NOW + timedelta(seconds=61)) == Fail(BROKEN)
+
+
+def test_a_source_that_cannot_be_switched_on_again_is_told() -> None:
+    recorded = replace(READY.recorded, gave_up=BROKEN)
+    for _ in range(DEFAULT.restore_attempts):
+        recorded = recorded.failed(Step.RESTORE, CUT, NOW)
+    assert decide(SPEC, replace(READY, recorded=recorded), NOW) == Fail(BROKEN, not_restored=CUT)
+
+
+def test_deleting_a_finished_import_removes_nothing() -> None:
+    seen = replace(CREATED, target=TargetSeen(TargetState.RUNNING), deletion_asked=True)
+    assert decide(SPEC, seen, NOW) == Finish()
+    halted = replace(SPEC, run_strategy=RunStrategy.HALTED)
+    assert decide(halted, replace(CREATED, deletion_asked=True), NOW) == Finish()
+
+
+def test_the_run_strategy_follows_the_source_unless_the_user_says_otherwise() -> None:
+    on, off = PowerState.ON, PowerState.OFF
+    assert effective_run_strategy(SPEC, on, always_off=False) is RunStrategy.RERUN_ON_FAILURE
+    assert effective_run_strategy(SPEC, off, always_off=False) is RunStrategy.HALTED
+    assert effective_run_strategy(SPEC, off, always_off=True) is RunStrategy.RERUN_ON_FAILURE
+    manual = replace(SPEC, run_strategy=RunStrategy.MANUAL)
+    assert effective_run_strategy(manual, on, always_off=False) is RunStrategy.MANUAL
