@@ -135,10 +135,13 @@ def overlay(backing: Path, image: Path) -> Path:
     return image
 
 
-def reference(image: Path, raw: Path) -> Path:
-    """What ``qemu-img convert -O raw`` makes of ``image``: the truth that we compare with."""
+def reference(image: Path, raw: Path, form: str = "vmdk") -> Path:
+    """What ``qemu-img convert -O raw`` makes of ``image``: the truth that we compare with.
+
+    The format is named, for QEMU takes a fixed VHD, which has nothing but a footer, for a raw image.
+    """
     require("qemu-img")
-    subprocess.run(["qemu-img", "convert", "-O", "raw", str(image), str(raw)], check=True)
+    subprocess.run(["qemu-img", "convert", "-f", form, "-O", "raw", str(image), str(raw)], check=True)
     return raw
 
 

@@ -17,6 +17,7 @@ END_OF_STREAM, GRAIN_TABLE, GRAIN_DIRECTORY, FOOTER = range(4)
 _HEADER = "<4sIIQQQQIQQQB4sH"
 _COMPRESSED_AND_MARKERS = 0x30001  # flags: valid newline test, compressed grains, markers
 _OVERHEAD = 128
+_GRAIN_HEADER = 12
 
 
 def padded(data: bytes) -> bytes:
@@ -119,3 +120,13 @@ def in_grains(raw: bytes, grain_size: int = 128) -> dict[int, bytes]:
     size = grain_size * SECTOR
     cuts = {start // SECTOR: raw[start : start + size] for start in range(0, len(raw), size)}
     return {lba: data for lba, data in cuts.items() if any(data)}
+
+
+def grain_ends(data: bytes) -> list[int]:
+    """Where each grain of a stream without markers between its grains ends, padding included."""
+    ends = []
+    at = struct.unpack_from("<Q", data, 64)[0] * SECTOR  # the header's overHead
+    while at < len(data) and (size := struct.unpack_from("<QI", data, at)[1]):
+        at += len(padded(bytes(_GRAIN_HEADER + size)))
+        ends.append(at)
+    return ends

@@ -68,11 +68,25 @@ def test_cut_off_pipe(length: int, tmp_path: Path) -> None:
     assert "cut" in said
 
 
-def test_cut_off_stream_of_qemu(tmp_path: Path) -> None:
-    """QEMU's streams have their tables in front: only the end marker tells that grains are missing."""
-    image = disks.stream_vmdk(disks.raw_disk("mixed", tmp_path), tmp_path / "disk.vmdk")
+@pytest.mark.parametrize("missing", [1, 2, 40])
+@pytest.mark.parametrize("disk", ["random", "mixed"])
+def test_cut_off_stream_of_qemu(disk: str, missing: int, tmp_path: Path) -> None:
+    """QEMU writes no end marker: its grain tables, in front, tell that grains are missing behind the cut."""
+    image = disks.stream_vmdk(disks.raw_disk(disk, tmp_path), tmp_path / "disk.vmdk")
     data = image.read_bytes()
-    from_file(data[: len(data) // 2 // SECTOR * SECTOR], tmp_path, SOURCE)
+    ends = vmdk.grain_ends(data)
+    from_file(data[: ends[max(0, len(ends) - 1 - missing)]], tmp_path, SOURCE)
+
+
+def test_zeros_in_place_of_grains_are_no_end(tmp_path: Path) -> None:
+    """A sector of zeros is an end marker's very bytes; QEMU's grain tables tell that it came too early."""
+    image = disks.stream_vmdk(disks.raw_disk("random", tmp_path), tmp_path / "disk.vmdk")
+    data = image.read_bytes()
+    middle = vmdk.grain_ends(data)[30]
+    outcome = cli.run("convert", "-", tmp_path / "out.raw", stdin=data[:middle].ljust(len(data), b"\0"))
+    cli.complaint(outcome)
+    assert outcome.code in {FORMAT, SOURCE}
+    assert not (tmp_path / "out.raw").exists()
 
 
 @pytest.mark.parametrize("data", [b"", b"K", WHOLE[:511]], ids=["empty", "one byte", "511 bytes"])
@@ -179,7 +193,8 @@ CUT_IMAGES = [
 def test_cut_off_random_access_image(case: Case, tmp_path: Path) -> None:
     """QEMU reads what lies behind a file's end as zeros, without a word; a disk that lost its end must not pass.
 
-    ``qemu-img check`` tells for the sparse VMDK and qcow2; opening tells for the rest.
+    ``qemu-img check`` tells for sparse VMDKs and qcow2, opening for VHD and VHDX, and for a flat extent nothing
+    but the length that its descriptor states.
     """
     image = disks.make(case, disks.raw_disk(case.disk, tmp_path), tmp_path)
     holder = max(tmp_path.glob("disk*"), key=lambda path: path.stat().st_size)

@@ -56,9 +56,9 @@ def convert(source: str | Path, target: Path, *options: str, stdin: bytes | None
     return result
 
 
-def proved(image: Path, tmp_path: Path) -> Mapping[str, Any]:
+def proved(image: Path, tmp_path: Path, form: str = "vmdk") -> Mapping[str, Any]:
     """Convert ``image`` both ways, prove the bytes the same and the figures true."""
-    truth = disks.reference(image, tmp_path / "truth.raw")
+    truth = disks.reference(image, tmp_path / "truth.raw", form)
     out = tmp_path / "out.raw"
     result = convert(image, out)
     assert disks.difference(out, truth) == ""
@@ -73,7 +73,7 @@ def proved(image: Path, tmp_path: Path) -> Mapping[str, Any]:
 def test_corpus_of_qemu_img(case: Case, raw_folder: Path, tmp_path: Path) -> None:
     raw = disks.raw_disk(case.disk, raw_folder)
     image = disks.make(case, raw, tmp_path)
-    result = proved(image, tmp_path)
+    result = proved(image, tmp_path, case.format)
     if "streamOptimized" in case.options:
         assert result["bytes_read"] == image.stat().st_size
 
