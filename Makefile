@@ -5,12 +5,14 @@ PY := .venv/bin/python
 
 # Debian packages, by what needs them.
 APT_RUN := qemu-system-x86 qemu-utils qemu-block-extra
-APT_TEST := $(APT_RUN) ovmf
+APT_BENCH := qemu-utils curl nginx-light
+APT_GUEST := busybox-static dosfstools e2fsprogs fdisk mtools syslinux syslinux-common
+APT_TEST := $(APT_RUN) $(APT_BENCH) $(APT_GUEST) ovmf
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the tasks
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: ## make .venv and install what the tests need
 	@scripts/setup.sh $(APT_TEST)
@@ -24,6 +26,10 @@ rig: setup ## build the real parts that tests run against, into the cache
 
 test: setup ## run every test
 	@$(PY) -m pytest
+
+bench-convert: ## thresher convert against curl and qemu-img, side by side (some minutes, 6 GB)
+	@scripts/setup.sh $(APT_BENCH)
+	@$(PY) -m benchmarks.convert
 
 lint: setup ## ruff, mypy and the import rules
 	@.venv/bin/ruff format --check .

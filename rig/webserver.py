@@ -48,6 +48,7 @@ class Faults:
         page: answer a web page to everything; with ``page_type`` as its Content-Type.
         encoding: a Content-Encoding to claim.
         cut_after: close the connection after so many bytes of a body, ``cuts`` times.
+        stop_at: a place in the file that no answer gets past: there the connection is closed.
         stall_after: send nothing for ``stall_s`` after so many bytes of a body.
         rate: bytes a second.
         validators: whether it sends ETag and Last-Modified.
@@ -67,6 +68,7 @@ class Faults:
     encoding: str = ""
     cut_after: int | None = None
     cuts: int = 1
+    stop_at: int | None = None
     stall_after: int | None = None
     stall_s: float = 5.0
     rate: int | None = None
@@ -96,6 +98,7 @@ class WebServer:
         fingerprint: SHA-256 of its certificate, 64 hexadecimal digits; "" without TLS.
         requests: all that came, in order.
         faults: what it does wrong from the next request on.
+        sent: how many bytes of files went out so far.
     """
 
     url: str
@@ -104,6 +107,7 @@ class WebServer:
     fingerprint: str = ""
     requests: list[Seen] = field(default_factory=list)
     faults: Faults = Faults()
+    sent: int = 0
     _counts: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -112,6 +116,11 @@ class WebServer:
         with self._lock:
             count = self._counts[what] = self._counts.get(what, 0) + 1
             return count <= limit
+
+    def count(self, length: int) -> None:
+        """Note that so many bytes of a file went out."""
+        with self._lock:
+            self.sent += length
 
     def happened(self, what: str) -> int:
         """How often it was asked whether ``what`` should happen."""
@@ -259,6 +268,8 @@ class _Handler(BaseHTTPRequestHandler):
         cut = faults.cut_after
         if cut is None or size <= cut or not self._web.take("cut", faults.cuts):
             cut = None
+        if faults.stop_at is not None and file.tell() + size > faults.stop_at:
+            cut = max(0, faults.stop_at - file.tell())
         chunked = faults.length is Length.CHUNKED
         sent = 0
         while sent < size and sent != cut:
@@ -266,6 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
             block = file.read(min(BLOCK, min(stops) - sent))
             self.wfile.write(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
             sent += len(block)
+            self._web.count(len(block))
             if faults.rate:
                 time.sleep(len(block) / faults.rate)
             if sent == faults.stall_after:
