@@ -167,9 +167,7 @@ def _secure(server: _Server, web: WebServer) -> None:
     # the handshake belongs to the connection's thread: a client that never speaks must not stop the others
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     web.ca_pem = authority.cert_pem.bytes().decode()
-    web.fingerprint = hashlib.sha256(
-        ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
-    ).hexdigest()
+    web.fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())).hexdigest()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -207,9 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif faults.credentials and headers.get("authorization") != _basic(*faults.credentials):
             self._short(HTTPStatus.UNAUTHORIZED, www_authenticate='Basic realm="rig"')
         elif faults.page:
-            self._short(
-                HTTPStatus.OK, b"<!DOCTYPE html>\n<title>Log in</title>\n", content_type=faults.page_type
-            )
+            self._short(HTTPStatus.OK, b"<!DOCTYPE html>\n<title>Log in</title>\n", content_type=faults.page_type)
         elif not path.is_file():
             self._short(HTTPStatus.NOT_FOUND)
         else:

@@ -118,8 +118,7 @@ def test_in_whichever_order_the_members_come(tmp_path: Path, place: str, *, stat
     members = FILES | ({"web.mf": manifest(FILES)} if stated else {})
     path = tmp_path / "web.ova"
     expected = {
-        key: hashlib.sha256(disk.content).hexdigest() if stated else None
-        for key, disk in (("d0", ONE), ("d1", TWO))
+        key: hashlib.sha256(disk.content).hexdigest() if stated else None for key, disk in (("d0", ONE), ("d1", TWO))
     }
     with PLACES[place](path) as location:
         for order in permutations(members):
@@ -311,9 +310,7 @@ RW 1024 FLAT "disk-f002.vmdk" 0
 
 @pytest.mark.parametrize("place", PLACES)
 def test_the_extents_of_a_split_disk_come_along(tmp_path: Path, place: str) -> None:
-    disk = PackedDisk(
-        "disks/disk.vmdk", SPLIT, format="http://www.vmware.com/interfaces/specifications/vmdk.html"
-    )
+    disk = PackedDisk("disks/disk.vmdk", SPLIT, format="http://www.vmware.com/interfaces/specifications/vmdk.html")
     files = {"web.ovf": ovf({"web": [disk]}), disk.href: SPLIT}
     files |= {f"disks/disk-f00{n}.vmdk": bytes([n]) * (1024 * 512) for n in (1, 2)}
 
@@ -352,9 +349,7 @@ def test_of_several_vms_the_name_decides(tmp_path: Path) -> None:
         (Faults(), OvaError),
     ],
 )
-def test_a_source_that_is_not_ready_says_why(
-    tmp_path: Path, faults: Faults, error: type[ThresherError]
-) -> None:
+def test_a_source_that_is_not_ready_says_why(tmp_path: Path, faults: Faults, error: type[ThresherError]) -> None:
     (tmp_path / "web.ova").write_bytes(ONE.content)
     with serve(tmp_path, faults=faults) as server, pytest.raises(error):
         check(f"{server.url}web.ova")

@@ -238,9 +238,7 @@ def test_a_range_that_begins_elsewhere_is_refused(web: WebServer) -> None:
 
 
 @pytest.mark.parametrize("validators", [True, False])
-def test_a_file_that_changed_meanwhile_is_an_error(
-    web: WebServer, tmp_path: Path, *, validators: bool
-) -> None:
+def test_a_file_that_changed_meanwhile_is_an_error(web: WebServer, tmp_path: Path, *, validators: bool) -> None:
     web.faults = Faults(validators=validators)
     source = file(web)
     source.open().close()
@@ -330,9 +328,7 @@ def test_the_pin_is_for_its_host_and_for_no_other(tmp_path: Path) -> None:
             HttpFile(f"{tls.url}d.bin", pinned).open()
 
 
-@pytest.mark.parametrize(
-    "url", ["ftp://host/x", "file:///etc/passwd", "http://", "host/x", "http://h:port/x"]
-)
+@pytest.mark.parametrize("url", ["ftp://host/x", "file:///etc/passwd", "http://", "host/x", "http://h:port/x"])
 def test_what_is_no_url_is_a_usage_error(url: str) -> None:
     with pytest.raises(UsageError):
         HttpFile(url, ACCESS)

@@ -82,10 +82,11 @@ def disk_bus(spec: ImportSpec, disk: Disk) -> DiskBus:
     """The bus a disk will hang on.
 
     A disk of VMware's paravirtual controller becomes SATA: KubeVirt's ``scsi`` is virtio-scsi, and a guest
-    that only ever loaded pvscsi does not boot from it (the add-on's ``detectDiskBusType``).
+    that only ever loaded pvscsi does not boot from it (the add-on's ``detectDiskBusType``). Whoever names a
+    default knows the guest's drivers better, so that it wins here: KubeVirt has no such bus either way.
     """
     if is_pvscsi(disk):
-        return DiskBus.SATA
+        return spec.disk_bus or DiskBus.SATA
     return _BUSES.get(disk.bus) or spec.disk_bus or DiskBus.VIRTIO
 
 
