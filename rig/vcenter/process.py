@@ -45,6 +45,7 @@ class Faults:
     login_failures: int = 0
     soap_status: int = 0
     soap_status_times: int = 0
+    missing_privileges: tuple[str, ...] = ()
     methods: Mapping[str, Fault] = field(default_factory=dict)
 
 

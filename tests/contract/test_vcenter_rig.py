@@ -337,6 +337,7 @@ def test_hardware_is_as_the_inventory_states(si: vim.ServiceInstance) -> None:
     assert vm.runtime.faultToleranceState == "running"
     assert vm.runtime.powerState == "poweredOn"
     assert (vm.guest.toolsStatus, vm.guest.toolsRunningStatus) == ("toolsOld", "guestToolsRunning")
+    assert vm.guest.toolsVersionStatus2 == "guestToolsSupportedOld"
     tree = vm.snapshot.rootSnapshotList
     assert [tree[0].name, tree[0].childSnapshotList[0].name] == ["before", "after"]
     kinds = {type(device).__name__.rpartition(".")[2] for device in config.hardware.device}
@@ -370,8 +371,17 @@ def test_disks_are_as_the_inventory_states(si: vim.ServiceInstance) -> None:
     assert found[3].backing.diskMode == "independent_persistent"
     assert isinstance(found[4].backing, backing.RawDiskMappingVer1BackingInfo)
     assert found[4].backing.compatibilityMode == "physicalMode"
-    assert found[5].backing.parent.fileName == "[datastore1] golden/golden.vmdk"
-    assert found[0].backing.parent is None
+    assert chain(found[0]) == ["all_0-000002.vmdk", "all_0-000001.vmdk", "all_0.vmdk"]
+    assert chain(found[5]) == ["all_5-000002.vmdk", "all_5-000001.vmdk", "all_5.vmdk", "golden.vmdk"]
+
+
+def chain(disk: Any) -> list[str]:
+    """The names of the files that a disk is made of, from the top."""
+    names, backing = [], disk.backing
+    while backing is not None:
+        names.append(backing.fileName.rpartition("/")[2])
+        backing = backing.parent
+    return names
 
 
 def test_nics_are_as_the_inventory_states(si: vim.ServiceInstance) -> None:
@@ -598,6 +608,16 @@ def test_a_lease_that_fails_in_the_middle(vc: VCenter, si: vim.ServiceInstance) 
         download(disks(lease)[0].url)
     assert lease.state == vim.HttpNfcLease.State.error
     assert [end.how for end in vc.log().leases] == ["failed"]
+
+
+def test_a_missing_privilege_is_told_to_those_who_ask(vc: VCenter, si: vim.ServiceInstance) -> None:
+    vc.faults(missing_privileges=("VApp.Export",))
+    vm = vm_named(si, "off")
+    key = si.content.sessionManager.currentSession.key
+    asked = ["VApp.Export", "VirtualMachine.Interact.PowerOff"]
+    told = si.content.authorizationManager.HasPrivilegeOnEntities([vm], key, asked)
+    granted = {item.privId: item.isGranted for item in told[0].privAvailability}
+    assert granted == {"VApp.Export": False, "VirtualMachine.Interact.PowerOff": True}
 
 
 def test_soap_calls_answered_with_503(vc: VCenter, si: vim.ServiceInstance) -> None:
