@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rig import golang
 from rig.vcenter.inventory import Inventory, Shutdown
@@ -254,7 +254,7 @@ class VCenter:
 
 
 @contextlib.contextmanager
-def vcenter(inventory: Inventory, *, tls: str = "ca") -> Iterator[VCenter]:
+def vcenter(inventory: Inventory, *, tls: Literal["ca", "self-signed"] = "ca") -> Iterator[VCenter]:
     """Run a simulated vCenter with that inventory.
 
     Args:
