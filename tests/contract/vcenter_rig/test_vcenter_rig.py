@@ -209,9 +209,10 @@ def test_a_guest_shuts_down_in_its_own_time_or_never(vc: VCenter, si: vim.Servic
     time.sleep(0.3)
     assert vm.runtime.powerState == POWERED_ON
     vc.set_shutdown("on", Shutdown(seconds=0.3))
+    asked = time.monotonic()
     vm.ShutdownGuest()
-    assert vm.runtime.powerState == POWERED_ON
     until(lambda: vm.runtime.powerState == POWERED_OFF)
+    assert time.monotonic() - asked >= 0.3
     assert vm.guest.toolsRunningStatus == "guestToolsNotRunning"
     finished(vm.PowerOnVM_Task())
     assert vm.guest.toolsRunningStatus == "guestToolsRunning"
