@@ -30,6 +30,7 @@ metadata:
   namespace: default
 spec:
   virtualMachineName: {name}
+  defaultDiskBusType: virtio
   sourceCluster:
     apiVersion: migration.harvesterhci.io/v1beta1
     kind: OvaSource
