@@ -40,7 +40,7 @@ def run(
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
     prefix: Sequence[str] = (),
-    timeout: float = 300,
+    timeout: float = 60,
 ) -> Outcome:
     """Run ``thresher`` with ``words`` to its end.
 

@@ -30,6 +30,7 @@ metadata:
   namespace: default
 spec:
   virtualMachineName: {name}
+  defaultDiskBusType: virtio
   sourceCluster:
     apiVersion: migration.harvesterhci.io/v1beta1
     kind: OvaSource
@@ -90,7 +91,7 @@ def test_linux_reaches_its_marker_on_a_virtio_disk(tmp_path: Path) -> None:
     image = archive(tmp_path, "penguin", guest.path)
     with serve(image.parent) as web, no_machine_left(out):
         wanted = manifests(tmp_path, web.url + "penguin.ova", "penguin")
-        outcome = cli.run("run", "-f", wanted, "--to", out, "--boot")
+        outcome = cli.run("run", "-f", wanted, "--to", out, "--boot", timeout=300)
         assert outcome.code == 0, outcome.err + outcome.out
         assert "virtualMachineRunning" in outcome.out + outcome.err
         assert guest.marker in wait_for("login:", out)
