@@ -47,7 +47,7 @@ def test_creating_writes_what_harvester_and_libvirt_would_get_and_twice_is_once(
     asyncio.run(target.create_vm(SPEC, SIX_DISKS))
     home = tmp_path / "storage"
     first = {path.name: path.read_bytes() for path in home.iterdir()}
-    assert set(first) == {*(f"disk-{i}.raw" for i in range(6)), "domain.xml", "manifests.yaml"}
+    assert set(first) == {*(f"disk-{i}.raw" for i in range(6)), "domain.xml", "import.json", "manifests.yaml"}
     kinds = [made["kind"] for made in yaml.safe_load_all(first["manifests.yaml"])]
     assert kinds == ["VirtualMachineImage"] * 5 + ["VirtualMachine"]  # the sixth disk is blank
     assert b"disk-5.raw" in first["domain.xml"]
