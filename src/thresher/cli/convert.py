@@ -23,8 +23,8 @@ def run(source: str, destination: Path, checksum: Algorithm | None, output: Outp
     stream = image_at(source, http_access(ca))
     if stream.format is DiskFormat.RAW:
         raise ImageError(
-            f"{stream.bytes.name if stream.bytes else source} is no disk image that Thresher knows"
-            " (VMDK, qcow2, VHD, VHDX): check the name; a raw image needs no conversion"
+            f"{stream.bytes.name if stream.bytes else source} is not a VMDK, nor another disk image that Thresher"
+            " knows (qcow2, VHD, VHDX): check the name; a raw image needs no conversion"
         )
     result = asyncio.run(_convert(stream, destination, checksum))
     _print(result, destination, time.monotonic() - began, output)

@@ -124,14 +124,19 @@ class VmdkDecoder:
             "capacity": header.capacity,
             "grain": header.grain,
             "overhead": header.overhead,
+            "directory": header.directory,
             "offset": at.offset,
             "highest": at.highest,
+            "grains": at.grains,
+            "promised": -1 if at.promised is None else at.promised,
         }
 
 
 def _resumed(at: dict[str, int]) -> StreamVmdkParser:
-    header = SparseHeader(at["version"], Sectors(at["capacity"]), Sectors(at["grain"]), Sectors(at["overhead"]))
-    return StreamVmdkParser.resumed(Checkpoint(header, at["offset"], at["highest"]))
+    sectors = (Sectors(at[name]) for name in ("capacity", "grain", "overhead", "directory"))
+    header = SparseHeader(at["version"], *sectors)
+    promised = None if at["promised"] < 0 else at["promised"]
+    return StreamVmdkParser.resumed(Checkpoint(header, at["offset"], at["highest"], at["grains"], promised))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from thresher.model.errors import (
     ImageError,
     SourceError,
     Stopped,
+    StreamCut,
     TargetFull,
     ThresherError,
     VerificationError,
@@ -25,6 +26,7 @@ from thresher.transfer.digest import Digest, new_digest
 from thresher.transfer.image_hash import hash_image
 from thresher.transfer.ledger import Identity, Ledger, Resume, sync_folder
 from thresher.transfer.pipeline import Pipeline
+from thresher.transfer.reopen import ReopeningStream
 from thresher.transfer.sparse import SparseFile, target_error
 
 PROGRESS_INTERVAL = 0.2
@@ -179,9 +181,13 @@ class DiskTransfer:
             on_safe=self._remember(ledger) if self._options.durable else None,
         )
         with pipeline:
-            stream = source.open(pipeline.start)
+            stream = ReopeningStream(source, pipeline.start, self._stop)
             try:
                 pipeline.copy(stream, lambda: self._on_read(pipeline, decoder, source))
+            except StreamCut as error:
+                if source.size is not None and pipeline.start + pipeline.read == source.size:
+                    raise ImageError(str(error)) from error  # every byte came: another try brings no more
+                raise
             finally:
                 stream.close()
         capacity = self._check_capacity(decoder.capacity)

@@ -44,12 +44,14 @@ class SparseHeader:
         capacity: of the disk, in sectors.
         grain: size of a grain, in sectors.
         overhead: where data begins, in sectors from the start of the file.
+        directory: where the grain directory stands, in sectors; 0 where only the footer tells.
     """
 
     version: int
     capacity: Sectors
     grain: Sectors
     overhead: Sectors
+    directory: Sectors
 
     @property
     def capacity_bytes(self) -> Bytes:
@@ -74,9 +76,8 @@ class SparseHeader:
         Raises:
             VmdkError: it is not a header of a stream-optimized VMDK, or it states what cannot be.
         """
-        (magic, version, flags, capacity, grain, _, _, gtes, _, _, overhead, _, newlines, algorithm) = _LAYOUT.unpack(
-            data
-        )
+        fields = _LAYOUT.unpack(data)
+        magic, version, flags, capacity, grain, _, _, gtes, _, directory, overhead, _, newlines, algorithm = fields
         if magic != MAGIC:
             raise VmdkError("this is not a VMDK: the magic KDMV is missing", offset=offset)
         if version not in VERSIONS:
@@ -88,7 +89,8 @@ class SparseHeader:
         if algorithm != COMPRESSION_DEFLATE:
             raise VmdkError(f"VMDK compression {algorithm} is unknown (1, deflate, is)", offset=offset)
         _check_sizes(capacity, grain, gtes, offset)
-        header = cls(version, Sectors(capacity), Sectors(grain), Sectors(max(overhead, 1)))
+        front = Sectors(0 if directory == GD_AT_END else directory)
+        header = cls(version, Sectors(capacity), Sectors(grain), Sectors(max(overhead, 1)), front)
         if header.overhead > 2 * header.metadata_sectors + MAX_PREFACE:
             raise VmdkError(f"the VMDK header states that data begins at sector {overhead}", offset=offset)
         return header

@@ -5,8 +5,9 @@ The stream is a header, metadata up to ``overHead``, and then elements, each pad
     grain    lba u64, size u32 > 0, then ``size`` bytes of RFC 1950 data
     marker   sectors u64, 0 u32, type u32; ``sectors`` sectors of metadata follow
 
-VMware writes grain tables behind the grains and a footer at the end; QEMU writes them in front and no footer.
-Both end with the end-of-stream marker, the only proof that the stream is whole.
+VMware writes grain tables behind the grains, a footer, and the end-of-stream marker: the proof that the stream is
+whole. QEMU writes the tables in front, no footer and no such marker (zeros that pad its end may look like one): there the
+proof is that as many grains came as the tables name.
 """
 
 import struct
@@ -16,6 +17,7 @@ from typing import Self
 
 from thresher.formats.vmdk.grains import GrainSet
 from thresher.formats.vmdk.header import SparseHeader
+from thresher.formats.vmdk.tables import FrontTables
 from thresher.model.errors import StreamCut, VmdkError
 from thresher.model.units import KIB, SECTOR, Bytes
 
@@ -61,11 +63,15 @@ class Checkpoint:
         header: the stream's header.
         offset: the first byte of an element.
         highest: index of the highest grain before it; every grain before it was lower; -1 before the first.
+        grains: how many grains came before it.
+        promised: how many the tables in front name in all; None where nothing does.
     """
 
     header: SparseHeader
     offset: int
     highest: int
+    grains: int = 0
+    promised: int | None = None
 
 
 class StreamVmdkParser:
@@ -86,6 +92,9 @@ class StreamVmdkParser:
         self._floor = -1  # grains up to here came before a resumed parser began
         self._ascending = True
         self._footer_next = False
+        self._grains = 0
+        self._front: FrontTables | None = None
+        self._promised: int | None = None
 
     @classmethod
     def resumed(cls, at: Checkpoint) -> Self:
@@ -95,6 +104,7 @@ class StreamVmdkParser:
         parser._pos = at.offset
         parser._need = _ELEMENT.size
         parser._highest = parser._floor = at.highest
+        parser._grains, parser._promised = at.grains, at.promised
         return parser
 
     def checkpoint(self) -> Checkpoint | None:
@@ -102,9 +112,9 @@ class StreamVmdkParser:
 
         It cannot where grains came out of order: a second grain for one place could then pass unnoticed.
         """
-        if self.header is None or not self._ascending or self._footer_next:
+        if self.header is None or not self._ascending or self._footer_next or self._front is not None:
             return None
-        return Checkpoint(self.header, self._pos + self._skip, self._highest)
+        return Checkpoint(self.header, self._pos + self._skip, self._highest, self._grains, self._promised)
 
     def receive(self, data: bytes | bytearray | memoryview) -> Iterator[Grain | StreamEnd]:
         """Take the next bytes and give out what they complete. Exhaust it before the next call.
@@ -117,9 +127,8 @@ class StreamVmdkParser:
         while at < size and not self.ended:
             if self._skip:
                 step = min(self._skip, size - at)
+                self._drop(view[at : at + step])
                 at += step
-                self._skip -= step
-                self._pos += step
                 continue
             if not self._carry and size - at >= self._element_length(view, at, size):
                 length = self._need
@@ -137,13 +146,25 @@ class StreamVmdkParser:
         """Say that the input is at its end.
 
         Raises:
-            StreamCut: the end-of-stream marker did not come.
+            StreamCut: the end-of-stream marker did not come, or not every grain that the tables in front name.
         """
+        if self._grains == self._promised and not self._carry and not self._skip:
+            return
+        at = f"it ends after {self._pos + len(self._carry)} bytes"
+        if self._promised:
+            found = f"{self._grains} of {self._promised} grains"
+            raise StreamCut(f"the VMDK stream is cut short: {at}, with {found}; get the file again")
         if not self.ended:
-            raise StreamCut(
-                f"the VMDK stream is cut short: it ends after {self._pos + len(self._carry)} bytes"
-                " without its end marker; get the file again"
-            )
+            raise StreamCut(f"the VMDK stream is cut short: {at} without its end marker; get the file again")
+
+    def _drop(self, data: memoryview) -> None:
+        """Read past metadata; in the front, count what it promises."""
+        self._skip -= len(data)
+        self._pos += len(data)
+        if self._front is not None:
+            self._front.receive(data)
+            if self._skip == 0:
+                self._promised, self._front = self._front.promised, None
 
     def _element_length(self, view: memoryview, at: int, size: int) -> int:
         """The whole length of the element at ``at`` if its head is in view, else what the head needs."""
@@ -187,6 +208,7 @@ class StreamVmdkParser:
             self.header = SparseHeader.parse(bytes(element))
             self._skip = self.header.overhead * SECTOR - SECTOR
             self._pos += SECTOR
+            self._front = FrontTables(self.header) if self._skip else None
             return None
         if self._footer_next:
             self._check_footer(element)
@@ -245,6 +267,7 @@ class StreamVmdkParser:
                 offset=self._pos,
             )
         self._note(index)
+        self._grains += 1
         length = min(header.grain, header.capacity - lba) * SECTOR
         return Grain(Bytes(lba * SECTOR), Bytes(length), payload)
 
