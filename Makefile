@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 
 # Debian packages, by what needs them.
-APT_RUN := qemu-system-x86 qemu-utils qemu-block-extra
+APT_RUN := qemu-system-x86 qemu-utils
 APT_TEST := $(APT_RUN)
 
 .PHONY: help setup demo test lint format lock clean
