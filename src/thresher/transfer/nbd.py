@@ -21,7 +21,7 @@ from tempfile import mkdtemp
 from typing import Self
 
 from thresher.model.errors import SourceError, TargetError
-from thresher.model.units import KIB, MIB
+from thresher.model.units import KIB, MIB, SECTOR
 from thresher.ports import ByteSource
 from thresher.transfer.pool import StreamPool
 
@@ -65,19 +65,27 @@ class Served:
 
 
 class _Export:
-    """An export, in use."""
+    """An export, in use: zeros fill its last sector, as QEMU does with a file.
+
+    QEMU's block layer counts in sectors; its driver for NBD was seen to wait for ever at the end of an export of
+    another size (QEMU 7.2), and for a VHD the last sector matters: it is the footer.
+    """
 
     def __init__(self, served: Served) -> None:
         self.name = served.source.name
         self.pool = StreamPool(served.source)
-        self.size = served.source.size or 0
-        self._head = served.head[: self.size]
+        self._known = served.source.size or 0
+        self.size = -(-self._known // SECTOR) * SECTOR
+        self._head = served.head
 
-    def read_into(self, offset: int, buffer: memoryview) -> None:
-        ours = self._head[offset : offset + len(buffer)]
-        buffer[: len(ours)] = ours
-        if len(ours) < len(buffer):
-            self.pool.read_into(offset + len(ours), buffer[len(ours) :])
+    def read(self, offset: int, length: int) -> bytearray:
+        data = bytearray(length)
+        ours = self._head[offset : offset + length]
+        data[: len(ours)] = ours
+        wanted = memoryview(data)[len(ours) : max(0, self._known - offset)]
+        if wanted:
+            self.pool.read_into(offset + len(ours), wanted)
+        return data
 
 
 class NbdServer:
@@ -270,10 +278,9 @@ class _Connection:
         if command != _CMD_READ or length > MAX_PAYLOAD or offset + length > export.size:
             self._fail(cookie, errno.EINVAL)
             return
-        data = bytearray(length)
         try:
             with self._server.working():
-                export.read_into(offset, memoryview(data))
+                data = export.read(offset, length)
         except (SourceError, OSError) as error:
             self._server.failed(export, error)
             self._fail(cookie, errno.EIO)
