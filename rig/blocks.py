@@ -24,7 +24,6 @@ class MemorySource:
     """
 
     name = "memory"
-    seekable = True
     version = ""
 
     def __init__(
@@ -37,6 +36,7 @@ class MemorySource:
         on_read: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.data = data
+        self.seekable = True
         self.size = Bytes(len(data) if stated is None else stated)
         self.fails_at = len(data) + 1 if fails_at is None else fails_at
         self.cuts_after = cuts_after

@@ -1,6 +1,7 @@
 """Random-access images of every kind that qemu-img writes, through our server and back, byte by byte."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -232,6 +233,26 @@ def test_an_image_with_a_backing_file_of_this_machine_is_refused(tmp_path: Path)
         transfer(disk(MemorySource.of(image), "qcow2"), tmp_path / "got")
 
 
+@pytest.mark.parametrize("name", ["a,b:c", "nbd:host:1,size=7", "ümlaut 'quoted' {x}"])
+def test_any_name_of_the_new_disk_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    a = flat(100, 1)
+    transfer(disk(descriptor('RW 100 FLAT "a.vmdk" 0'), "vmdk", [("a.vmdk", a)]), Path(name))
+    assert (tmp_path / name).read_bytes() == a.data
+    (tmp_path / name).unlink()
+    transfer(disk(MemorySource.of(make(tmp_path, a.data, "qcow2")), "qcow2"), Path(name))
+    assert (tmp_path / name).read_bytes() == a.data
+
+
+def test_a_source_that_passes_only_once_is_kept_aside(tmp_path: Path) -> None:
+    raw = content(3 * MIB)
+    source = MemorySource(make(tmp_path, raw, "qcow2").read_bytes())
+    source.seekable = False
+    transfer(disk(source, "qcow2"), tmp_path / "got")
+    assert (tmp_path / "got").read_bytes() == raw
+    assert source.opened == [0]
+
+
 def test_a_damaged_image_is_refused_in_a_sentence_without_our_paths(tmp_path: Path) -> None:
     image = make(tmp_path, content(MIB), "vhdx")
     damaged = MemorySource(image.read_bytes()[:8] + bytes(MIB))
@@ -302,11 +323,11 @@ def test_stop_ends_it_while_the_source_is_silent(tmp_path: Path) -> None:
 
 def child_of_this_process() -> int:
     """The process id of the qemu-img that runs."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            status = (entry / "stat").read_text().rpartition(")")
-            if int(status[2].split()[1]) == os.getpid() and "qemu-img" in status[0]:
-                return int(entry.name)
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # others come and go meanwhile
+            name, _, rest = entry.read_text().rpartition(")")
+            if int(rest.split()[1]) == os.getpid() and "qemu-img" in name:
+                return int(entry.parent.name)
     raise AssertionError("no qemu-img runs")
 
 

@@ -67,8 +67,8 @@ class Served:
 class _Export:
     """An export, in use: zeros fill its last sector, as QEMU does with a file.
 
-    QEMU's block layer counts in sectors; its driver for NBD was seen to wait for ever at the end of an export of
-    another size (QEMU 7.2), and for a VHD the last sector matters: it is the footer.
+    QEMU's block layer counts in sectors. Of a last sector that is not whole its driver for NBD asks for what is there,
+    and then waits for all of it (seen with QEMU 7.2 and simple replies). A VHD has its footer there.
     """
 
     def __init__(self, served: Served) -> None:
