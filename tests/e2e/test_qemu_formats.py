@@ -166,7 +166,7 @@ def test_a_disk_of_zeros_alone_is_zeros(tmp_path: Path) -> None:
     assert (tmp_path / "got").read_bytes() == bytes(MIB)
 
 
-def vmware_extent(data: bytes) -> bytes:
+def vmware_extent(data: bytes, redundant_at: int = 1, primary_at: int = 6, flags: int = 3) -> bytes:
     """A hosted sparse extent as VMware splits disks: no descriptor, the redundant directory in its second sector.
 
     One grain table of each kind, grains of 64 KiB: Virtual Disk Format 5.0, "Hosted Sparse Extents".
@@ -178,9 +178,8 @@ def vmware_extent(data: bytes) -> bytes:
         if any(grain):
             body += grain
             place += 128
-    header = struct.pack(
-        "<4sIIQQQQIQQQB4sH", b"KDMV", 1, 3, len(data) // 512, 128, 0, 0, 512, 1, 6, 128, 0, b"\n \r\n", 0
-    )
+    places = (redundant_at, primary_at, 128, 0, b"\n \r\n", 0)
+    header = struct.pack("<4sIIQQQQIQQQB4sH", b"KDMV", 1, flags, len(data) // 512, 128, 0, 0, 512, *places)
     tables = struct.pack(f"<{len(table)}I", *table).ljust(2048, b"\0")
     redundant = struct.pack("<I", 2).ljust(512, b"\0") + tables
     primary = struct.pack("<I", 7).ljust(512, b"\0") + tables
@@ -202,6 +201,19 @@ def test_sparse_extents_as_vmware_writes_them(tmp_path: Path) -> None:
     siblings = [("s001.vmdk", MemorySource(vmware_extent(hosted))), ("delta.vmdk", MemorySource(esx_extent(esx)))]
     transfer(disk(main, "vmdk", siblings), tmp_path / "got")
     assert (tmp_path / "got").read_bytes() == hosted + esx
+
+
+def test_a_sparse_extent_whose_primary_directory_comes_first(tmp_path: Path) -> None:
+    data = content(MIB, 5)
+    sibling = ("s.vmdk", MemorySource(vmware_extent(data, redundant_at=6, primary_at=1)))
+    transfer(disk(descriptor('RW 2048 SPARSE "s.vmdk"'), "vmdk", [sibling]), tmp_path / "got")
+    assert (tmp_path / "got").read_bytes() == data
+
+
+def test_a_sparse_extent_that_cannot_be_opened_by_itself_is_refused(tmp_path: Path) -> None:
+    sibling = ("s.vmdk", MemorySource(vmware_extent(content(MIB, 5), redundant_at=0, primary_at=1, flags=1)))
+    with pytest.raises(ImageError, match="grain directory"):
+        transfer(disk(descriptor('RW 2048 SPARSE "s.vmdk"'), "vmdk", [sibling]), tmp_path / "got")
 
 
 @pytest.mark.parametrize(
@@ -318,6 +330,10 @@ def test_stop_ends_it_while_the_source_is_silent(tmp_path: Path) -> None:
         assert not released.is_set()
     finally:
         released.set()
+    for thread in threading.enumerate():
+        if thread.name == "nbd-client":
+            thread.join()
+    assert source.open_streams == 0
     assert not list(tmp_path.glob("got*"))
 
 

@@ -162,8 +162,9 @@ def _with_cid(head: bytes, name: str) -> bytes:
     """The first two sectors of a sparse extent, such that QEMU's vmdk driver opens it by itself.
 
     It looks for a content ID in the second sector (block/vmdk.c, vmdk_read_cid), which is a descriptor's place in a
-    disk of one file, while an extent may have its redundant grain directory there: then QEMU is told to use the other
-    one. The offsets are those of the structures in *Virtual Disk Format 5.0*, "Hosted Sparse Extent Header" and
+    disk of one file, while an extent may have a grain directory there. For reading QEMU goes by the primary one alone,
+    so where that is the one, it is told to use the redundant one. The offsets are those of the structures in *Virtual
+    Disk Format 5.0*, "Hosted Sparse Extent Header" and
     "ESX Server Sparse Extents".
     """
     header = bytearray(head[:SECTOR])
@@ -172,7 +173,6 @@ def _with_cid(head: bytes, name: str) -> bytes:
         redundant, primary = struct.unpack_from("<QQ", header, 48)
         if primary == 1 and flags & _HAS_REDUNDANT_TABLES:
             primary = redundant
-        struct.pack_into("<I", header, 8, flags & ~_HAS_REDUNDANT_TABLES)
         struct.pack_into("<Q", header, 56, primary)
     else:
         primary = int.from_bytes(header[20:24], "little")
