@@ -1,9 +1,10 @@
 """How a random-access image is put together: what is served to qemu-img, and where each piece of the disk goes.
 
-QEMU's vmdk driver follows a split VMDK's descriptor to local files alone (extents that are named there cannot be
-pointed to a server; since the mending of CVE-2024-4467 not by a URL either), and skips extents it may not write and
-extents of zeros as if they were not part of the disk. So the descriptor is read here, and qemu-img gets each extent by
-itself, with the place where it belongs.
+QEMU's vmdk driver follows a split VMDK's descriptor to local files alone (it takes a URL there for a file's name, and
+an extent that its options define still gets that name, which the nbd driver refuses; seen with Debian's QEMU 7.2). It
+skips extents of zeros and those it may not write as if they were no part of the disk (block/vmdk.c,
+vmdk_parse_extents). So the descriptor is read here, and qemu-img gets each extent by itself, with the place where it
+belongs.
 """
 
 import struct
@@ -164,8 +165,7 @@ def _with_cid(head: bytes, name: str) -> bytes:
     It looks for a content ID in the second sector (block/vmdk.c, vmdk_read_cid), which is a descriptor's place in a
     disk of one file, while an extent may have a grain directory there. For reading QEMU goes by the primary one alone,
     so where that is the one, it is told to use the redundant one. The offsets are those of the structures in *Virtual
-    Disk Format 5.0*, "Hosted Sparse Extent Header" and
-    "ESX Server Sparse Extents".
+    Disk Format 5.0*, "Hosted Sparse Extent Header" and "ESX Server Sparse Extents".
     """
     header = bytearray(head[:SECTOR])
     if head.startswith(_HOSTED):
