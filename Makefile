@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 
 # Debian packages, by what needs them.
-APT_RUN := qemu-system-x86 qemu-utils qemu-block-extra
+APT_RUN := qemu-system-x86 qemu-utils
 APT_BENCH := qemu-utils curl nginx-light
 APT_GUEST := busybox-static dosfstools e2fsprogs fdisk mtools syslinux syslinux-common
 APT_TEST := $(APT_RUN) $(APT_BENCH) $(APT_GUEST) ovmf

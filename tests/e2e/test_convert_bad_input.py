@@ -58,7 +58,7 @@ CUTS = {
 
 @pytest.mark.parametrize("length", CUTS.values(), ids=CUTS)
 def test_cut_off_stream(length: int, tmp_path: Path) -> None:
-    said = from_file(WHOLE[:length], tmp_path, SOURCE)
+    said = from_file(WHOLE[:length], tmp_path, FORMAT)
     assert "cut" in said
 
 
@@ -75,7 +75,7 @@ def test_cut_off_stream_of_qemu(disk: str, missing: int, tmp_path: Path) -> None
     image = disks.stream_vmdk(disks.raw_disk(disk, tmp_path), tmp_path / "disk.vmdk")
     data = image.read_bytes()
     ends = vmdk.grain_ends(data)
-    from_file(data[: ends[max(0, len(ends) - 1 - missing)]], tmp_path, SOURCE)
+    from_file(data[: ends[max(0, len(ends) - 1 - missing)]], tmp_path, FORMAT)
 
 
 def test_zeros_in_place_of_grains_are_no_end(tmp_path: Path) -> None:

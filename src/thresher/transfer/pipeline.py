@@ -29,7 +29,7 @@ class Pace:
     """How often what was written is made durable: after so many bytes of the stream, or so many seconds."""
 
     bytes: int = 128 * MIB
-    seconds: float = 5.0
+    seconds: float = 1.0
 
 
 class Pipeline:

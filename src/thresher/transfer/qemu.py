@@ -1,34 +1,35 @@
 """Disks in formats that need random access (monolithic and split VMDK, qcow2, VHD, VHDX) go through qemu-img."""
 
+import json
+import os
 import re
+import select
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
 
 from thresher.model.errors import ImageError, Stopped, TargetError, TargetFull
 from thresher.model.units import Bytes
-from thresher.model.vm import DiskFormat
 from thresher.ports import ByteSource, DiskStream
 from thresher.transfer.buffers import BUFFER_BYTES, fill
 from thresher.transfer.digest import Digest
-from thresher.transfer.server import SourceServer
+from thresher.transfer.layout import DRIVERS, Piece, layout
+from thresher.transfer.nbd import NbdServer
 from thresher.transfer.spool import Spool
 
-DRIVERS = {
-    DiskFormat.VMDK: "vmdk",
-    DiskFormat.QCOW2: "qcow2",
-    DiskFormat.VHD: "vpc",
-    DiskFormat.VHDX: "vhdx",
-}
-"""Our formats by the names of QEMU's block drivers."""
-READAHEAD = 8 << 20
-"""What QEMU's curl driver asks for at a time, in bytes; its default of 256 KiB makes 32 times the requests."""
-_PERCENT = re.compile(r"\((\d+\.\d+)/100%\)")
-_INSTALL = "install it (Debian: qemu-utils and qemu-block-extra)"
+__all__ = ["DRIVERS", "convert"]
+
+STALL_SECONDS = 900.0
+"""How long qemu-img may neither ask for a byte nor get further: beyond what a hung NFS server takes to come back."""
+_POLL_SECONDS = 0.2
+"""How long ``stop`` may go unseen."""
+_PERCENT = re.compile(rb"\((\d+\.\d+)/100%\)")
+_INSTALL = "install it (Debian: qemu-utils)"
 
 
 def convert(
@@ -51,27 +52,30 @@ def convert(
         stop: ends the conversion with Stopped.
 
     Raises:
-        ImageError: qemu-img refuses the image.
+        FormatError: qemu-img refuses the image, or its files do not fit together.
         SourceError: the bytes could not be had.
-        TargetError: the file cannot be written, or there is no qemu-img.
+        TargetError: the file cannot be written, there is no qemu-img, or it stands still.
+        OSError: the file cannot be given its length.
         Stopped: ``stop`` was set.
     """
     with _seekable(source, part.parent) as main, _siblings(stream, part.parent) as others:
         if digest is not None:
             _hash(main, digest, stop)
-        sources = {_file_name(stream): main} | others
-        with SourceServer(sources) as server:
-            try:
-                _run(stream, server, part, on_percent, stop)
-            except (ImageError, TargetError):
-                if server.failures:
-                    raise server.failures[0] from None
-                raise
+        plan = layout(stream, main, others)
+        if plan.capacity is not None:
+            os.truncate(part, plan.capacity)
+        with NbdServer(plan.exports) as server:
+            done, total = 0, sum(piece.length for piece in plan.pieces)
+            for piece in plan.pieces:
+                run = _Run(stream, server, piece, part, stop)
+                run.convert(_share(on_percent, done / total, piece.length / total))
+                done += piece.length
     return Bytes(part.stat().st_size)
 
 
-def _file_name(stream: DiskStream) -> str:
-    return "disk." + DRIVERS[stream.format]
+def _share(on_percent: Callable[[float, int], None], before: float, weight: float) -> Callable[[float, int], None]:
+    """Progress of the whole disk by the progress of a piece of it."""
+    return lambda percent, read: on_percent(100 * before + percent * weight, read)
 
 
 @contextmanager
@@ -114,60 +118,83 @@ def _hash(source: ByteSource, digest: Digest, stop: threading.Event) -> None:
         stream.close()
 
 
-def _command(stream: DiskStream, server: SourceServer, part: Path) -> list[str]:
-    driver = DRIVERS[stream.format]
-    url = server.url(_file_name(stream))
-    options = f"driver={driver},file.driver=http,file.url={url},file.readahead={READAHEAD}"
-    return ["qemu-img", "convert", "-p", "--image-opts", options, "-O", "raw", str(part)]
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of qemu-img."""
 
+    stream: DiskStream
+    server: NbdServer
+    piece: Piece
+    part: Path
+    stop: threading.Event
 
-def _run(
-    stream: DiskStream,
-    server: SourceServer,
-    part: Path,
-    on_percent: Callable[[float, int], None],
-    stop: threading.Event,
-) -> None:
-    with TemporaryFile() as words:
-        try:
-            process = subprocess.Popen(  # noqa: S603  our own arguments, no shell
-                _command(stream, server, part), stdout=subprocess.PIPE, stderr=words, text=True, bufsize=0
-            )
-        except FileNotFoundError as error:
-            raise TargetError(f"a {stream.format} disk needs qemu-img, which is not here: {_INSTALL}") from error
-        with process:
-            assert process.stdout is not None  # noqa: S101  it is a pipe
+    def convert(self, on_percent: Callable[[float, int], None]) -> None:
+        """Convert the piece. Raises ImageError, SourceError, TargetError or Stopped."""
+        with TemporaryFile() as words:
             try:
-                _follow(process.stdout, on_percent, server, stop)
-            except BaseException:
-                process.kill()
-                raise
-        words.seek(0)
-        if process.returncode:
-            raise _failure(words.read().decode(errors="replace"), server, stream, part)
+                process = subprocess.Popen(  # noqa: S603  our own arguments, no shell
+                    self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, bufsize=0
+                )
+            except FileNotFoundError as error:
+                raise TargetError(
+                    f"a {self.stream.format} disk needs qemu-img, which is not here: {_INSTALL}"
+                ) from error
+            with process:
+                assert process.stdout is not None  # noqa: S101  it is a pipe
+                try:
+                    self._follow(process.stdout.fileno(), on_percent)
+                except BaseException:
+                    process.kill()
+                    raise
+            if self.server.failures:
+                raise self.server.failures[0]
+            if process.returncode:
+                words.seek(0)
+                raise self._failure(words.read().decode(errors="replace"))
 
+    def _command(self) -> list[str]:
+        image = "json:" + json.dumps(self.piece.options(str(self.server.path)))
+        target = str(self.part.absolute())  # a relative name with a colon would be taken for a URL
+        command = ["qemu-img", "convert", "-p"]
+        if self.piece.place is None:
+            return [*command, "-O", "raw", image, target]
+        options = f"driver=raw,offset={self.piece.place},size={self.piece.length},file.driver=file,file.filename="
+        return [
+            *command, "-n", "--target-is-zero", "--target-image-opts", image, options + target.replace(",", ",,")
+        ]  # fmt: skip
 
-def _follow(
-    pipe: IO[str], on_percent: Callable[[float, int], None], server: SourceServer, stop: threading.Event
-) -> None:
-    """Read qemu-img's progress, which it writes over itself on one line."""
-    pending = ""
-    while text := pipe.read(32):
-        if stop.is_set():
-            raise Stopped("stopped while qemu-img converted the disk")
-        pending = (pending + text)[-64:]
-        found = _PERCENT.findall(pending)
-        if found:
-            on_percent(float(found[-1]), server.read)
+    def _follow(self, pipe: int, on_percent: Callable[[float, int], None]) -> None:
+        """Read qemu-img's progress, which it writes over itself on one line, until it ends."""
+        pending, seen, since = b"", (b"", 0), time.monotonic()
+        while True:
+            ready, _, _ = select.select([pipe], [], [], _POLL_SECONDS)
+            if self.stop.is_set():
+                raise Stopped(f"stopped while qemu-img converted disk {self.stream.disk.key}")
+            if ready:
+                text = os.read(pipe, 4096)
+                if not text:
+                    return
+                pending = (pending + text)[-64:]
+                found = _PERCENT.findall(pending)
+                if found:
+                    on_percent(float(found[-1]), self.server.read)
+            now = (pending, self.server.asked)
+            if now != seen or self.server.busy:
+                seen, since = now, time.monotonic()
+            elif time.monotonic() - since > STALL_SECONDS:
+                raise TargetError(
+                    f"qemu-img stood still for {STALL_SECONDS:.0f} seconds while it wrote {self.part}: see whether"
+                    " that file system hangs, and run the same command again"
+                )
 
-
-def _failure(words: str, server: SourceServer, stream: DiskStream, part: Path) -> ImageError | TargetError:
-    line = (words.strip().splitlines() or ["it gave no reason"])[-1].replace(server.url(""), "")
-    if "No space left" in line:
-        return TargetFull(
-            f"cannot write {part}: no space is left there; free some and run the same command again,"
-            " or choose another folder"
+    def _failure(self, words: str) -> ImageError | TargetError:
+        line = (words.strip().splitlines() or ["it gave no reason"])[-1]
+        if "No space left" in line:
+            return TargetFull(
+                f"cannot write {self.part}: no space is left there; free some and run the same command again,"
+                " or choose another folder"
+            )
+        reason = line.rpartition("}': ")[2].removeprefix("qemu-img: ")  # without our own options, which it repeats
+        return ImageError(
+            f"qemu-img cannot read {self.stream.format} disk {self.stream.disk.key}: {reason}; get the file again"
         )
-    if "Unknown protocol" in line or "Unknown driver 'http'" in line:
-        return TargetError(f"qemu-img here cannot read over HTTP: {_INSTALL}")
-    return ImageError(f"qemu-img cannot read {stream.format} disk {stream.disk.key}: {line}; get the file again")
