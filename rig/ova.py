@@ -74,9 +74,7 @@ def _system(name: str, disks: Iterable[int]) -> str:
     items = _item(3, 1, "<rasd:VirtualQuantity>2</rasd:VirtualQuantity>")
     unit = "<rasd:AllocationUnits>byte * 2^20</rasd:AllocationUnits>"
     items += _item(4, 2, f"{unit}<rasd:VirtualQuantity>512</rasd:VirtualQuantity>")
-    items += _item(
-        6, 3, "<rasd:Address>0</rasd:Address><rasd:ResourceSubType>lsilogic</rasd:ResourceSubType>"
-    )
+    items += _item(6, 3, "<rasd:Address>0</rasd:Address><rasd:ResourceSubType>lsilogic</rasd:ResourceSubType>")
     for place, disk in enumerate(disks):
         where = (
             f"<rasd:AddressOnParent>{place}</rasd:AddressOnParent><rasd:HostResource>ovf:/disk/d{disk}"
@@ -90,9 +88,7 @@ def _system(name: str, disks: Iterable[int]) -> str:
 
 
 def _item(kind: int, identity: int, more: str) -> str:
-    named = (
-        f"<rasd:ElementName>item {identity}</rasd:ElementName><rasd:InstanceID>{identity}</rasd:InstanceID>"
-    )
+    named = f"<rasd:ElementName>item {identity}</rasd:ElementName><rasd:InstanceID>{identity}</rasd:InstanceID>"
     return f"<Item>{named}<rasd:ResourceType>{kind}</rasd:ResourceType>{more}</Item>"
 
 

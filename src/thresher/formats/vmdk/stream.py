@@ -6,8 +6,8 @@ The stream is a header, metadata up to ``overHead``, and then elements, each pad
     marker   sectors u64, 0 u32, type u32; ``sectors`` sectors of metadata follow
 
 VMware writes grain tables behind the grains, a footer, and the end-of-stream marker: the proof that the stream is
-whole. QEMU writes the tables in front, no footer and no such marker (zeros that pad its end may look like one): there the
-proof is that as many grains came as the tables name.
+whole. QEMU writes the tables in front, no footer and no such marker (zeros that pad its end may look like one): there
+the proof is that as many grains came as the tables name.
 """
 
 import struct
