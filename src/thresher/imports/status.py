@@ -123,8 +123,8 @@ def derive(
         import_status=previous.import_status if word is None else word,
         message=message,
         percent=_percent(observed, at),
-        import_conditions=_stamp(_import_conditions(observed, at), previous.import_conditions, now),
-        conditions=_stamp(_conditions(observed, at, failure), previous.conditions, now),
+        import_conditions=stamp(_import_conditions(observed, at), previous.import_conditions, now),
+        conditions=stamp(_conditions(observed, at, failure), previous.conditions, now),
         disks=_rows(observed, previous, now),
         findings=findings_of(spec, observed),
     )
@@ -260,7 +260,7 @@ def _rows(observed: Observed, previous: ImportStatus, now: datetime) -> tuple[Di
                 percent=round(100 * _copied(copy)),
                 image=image.name,
                 bus=disk.bus.value,
-                conditions=_stamp(_disk_conditions(copy, image), before.get(disk.key, ()), now),
+                conditions=stamp(_disk_conditions(copy, image), before.get(disk.key, ()), now),
             )
         )
     return tuple(rows)
@@ -304,7 +304,7 @@ def _percent(observed: Observed, phase: Phase) -> int:
     return int(_COPY * _share(copies) + _IMAGES * _share(images))
 
 
-def _stamp(found: tuple[Condition, ...], before: tuple[Condition, ...], now: datetime) -> tuple[Condition, ...]:
+def stamp(found: tuple[Condition, ...], before: tuple[Condition, ...], now: datetime) -> tuple[Condition, ...]:
     """Give each condition its times: the transition's only where its status changed."""
     known = {condition.type: condition for condition in before}
     return tuple(_stamped(condition, known.get(condition.type), now) for condition in found)
