@@ -11,7 +11,7 @@ import click
 import typer
 
 from thresher import __version__
-from thresher.cli.choices import Algorithm, Output
+from thresher.cli.choices import Algorithm, Listing, Output
 from thresher.model.errors import Stopped, ThresherError
 
 EPILOG = (
@@ -30,6 +30,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+Manifests = Annotated[
+    list[str],
+    typer.Option("--filename", "-f", metavar="FILE", help="Manifests of Secrets, sources and imports; '-' is stdin."),
+]
 Ca = Annotated[Path | None, typer.Option("--ca", metavar="FILE", help="Trust these certificates (PEM) for HTTPS.")]
 
 

@@ -17,6 +17,7 @@ from thresher.model.errors import ImageError, Stopped, TargetError, TargetFull
 from thresher.model.units import Bytes
 from thresher.ports import ByteSource, DiskStream
 from thresher.transfer.buffers import BUFFER_BYTES, fill
+from thresher.transfer.check import CHECKED_DRIVERS, check_image
 from thresher.transfer.digest import Digest
 from thresher.transfer.layout import DRIVERS, Piece, layout
 from thresher.transfer.nbd import NbdServer
@@ -130,15 +131,29 @@ class _Run:
 
     def convert(self, on_percent: Callable[[float, int], None]) -> None:
         """Convert the piece. Raises ImageError, SourceError, TargetError or Stopped."""
+        try:
+            self._check()
+            self._convert(on_percent)
+        except FileNotFoundError as error:
+            raise TargetError(f"a {self.stream.format} disk needs qemu-img, which is not here: {_INSTALL}") from error
+
+    def _check(self) -> None:
+        if self.piece.driver in CHECKED_DRIVERS:
+            check_image(self._image(), self.stream.format, self.stream.disk.key, self.stop)
+            self._raise_source_failure()
+
+    def _raise_source_failure(self) -> None:
+        if self.server.failures:
+            raise self.server.failures[0]
+
+    def _image(self) -> str:
+        return "json:" + json.dumps(self.piece.options(str(self.server.path)))
+
+    def _convert(self, on_percent: Callable[[float, int], None]) -> None:
         with TemporaryFile() as words:
-            try:
-                process = subprocess.Popen(  # noqa: S603  our own arguments, no shell
-                    self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, bufsize=0
-                )
-            except FileNotFoundError as error:
-                raise TargetError(
-                    f"a {self.stream.format} disk needs qemu-img, which is not here: {_INSTALL}"
-                ) from error
+            process = subprocess.Popen(  # noqa: S603  our own arguments, no shell
+                self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, bufsize=0
+            )
             with process:
                 assert process.stdout is not None  # noqa: S101  it is a pipe
                 try:
@@ -146,14 +161,13 @@ class _Run:
                 except BaseException:
                     process.kill()
                     raise
-            if self.server.failures:
-                raise self.server.failures[0]
+            self._raise_source_failure()
             if process.returncode:
                 words.seek(0)
                 raise self._failure(words.read().decode(errors="replace"))
 
     def _command(self) -> list[str]:
-        image = "json:" + json.dumps(self.piece.options(str(self.server.path)))
+        image = self._image()
         target = str(self.part.absolute())  # a relative name with a colon would be taken for a URL
         command = ["qemu-img", "convert", "-p"]
         if self.piece.place is None:
