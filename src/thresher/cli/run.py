@@ -10,10 +10,13 @@ from typing import TextIO
 
 from thresher.api.convert import import_spec
 from thresher.api.manifests import Manifests, load_manifests
+from thresher.api.virtualmachineimport import VirtualMachineImport
 from thresher.cli.choices import Output
+from thresher.cli.phrases import phrase
 from thresher.cli.progress import Report, reporter
 from thresher.cli.records import RecordFile
-from thresher.cli.results import Finished, print_results
+from thresher.cli.results import Finished, print_results, print_running
+from thresher.imports.observed import Failure
 from thresher.imports.seams import Hooks, Outcome
 from thresher.imports.status import ImportStatus
 from thresher.imports.steps import ImportRun
@@ -39,6 +42,8 @@ def run(files: Sequence[str], folder: Path, boot: Boot, output: Output) -> int:
     manifests = read_manifests(files)
     finished = execute(manifests, folder, boot, sys.stdout if output is Output.TABLE else sys.stderr)
     print_results(finished, output)
+    if output is Output.TABLE:
+        print_running(finished)
     return max((one.exit_code for one in finished), default=0)
 
 
@@ -58,15 +63,15 @@ def read_manifests(files: Sequence[str]) -> Manifests:
 
 def execute(manifests: Manifests, folder: Path, boot: Boot, out: TextIO) -> list[Finished]:
     """Run every import to its end, a few at a time."""
-    imports = [_prepare(manifests, vmi_index, folder, boot) for vmi_index in range(len(manifests.imports))]
+    imports = [prepare(manifests, vmi, folder, boot) for vmi in manifests.imports]
     with reporter(out) as report:
         for note in manifests.notes:
             report.line(f"note: {note}")
         return asyncio.run(_all(imports, folder, boot, report))
 
 
-def _prepare(manifests: Manifests, index: int, folder: Path, boot: Boot) -> LocalImport:
-    vmi = manifests.imports[index]
+def prepare(manifests: Manifests, vmi: VirtualMachineImport, folder: Path, boot: Boot) -> LocalImport:
+    """Put one import together. Raises UsageError."""
     spec = replace(import_spec(vmi), start=boot.asked)
     return local_import(spec, manifests.source(vmi.source_ref), manifests, folder)
 
@@ -93,7 +98,13 @@ class _Run:
         self._said: tuple[str, str] | None = None
 
     async def drive(self) -> Finished:
-        """Drive the import to its end."""
+        """Drive the import to its end. What stops this one does not stop the others of the same manifests."""
+        try:
+            return await self._drive()
+        except ThresherError as error:
+            return Finished.failed(self._local.spec, Outcome(ImportStatus(), None, {}, Failure.of(error)))
+
+    async def _drive(self) -> Finished:
         hooks = Hooks(
             on_status=self._on_status,
             on_progress=lambda progress: self._report.progress(f"{self._label} {progress.disk}", progress),
@@ -123,10 +134,10 @@ class _Run:
             return "", error if spec.verify is Verify.BOOT else None
 
     def _on_status(self, status: ImportStatus) -> None:
-        said = (status.import_status.value, status.message)
-        if said != self._said and status.import_status.value:
+        said = (status.import_status.value, phrase(status))
+        if said != self._said:
             self._said = said
-            self._line(f"{status.import_status.value}: {status.message}")
+            self._line(": ".join(part for part in said if part))
 
     def _line(self, text: str) -> None:
         self._report.line(f"{datetime.now().astimezone():%H:%M:%S} {self._label} {text}")
