@@ -10,7 +10,7 @@ from thresher.model.errors import UsageError
 from thresher.model.spec import ImportSpec, Verify
 from thresher.model.vm import SourceVM
 from thresher.ports import DiskStream, Source, Transfer
-from thresher.sources.bytes import HttpAccess
+from thresher.sources.bytes import HttpAccess, HttpFile
 from thresher.sources.ova import OvaSource
 from thresher.sources.single import open_image
 from thresher.targets.local import LocalTarget
@@ -36,6 +36,11 @@ def image_at(location: str, access: HttpAccess) -> DiskStream:
 def ova_at(location: str, access: HttpAccess) -> OvaSource:
     """The OVA source over a path or URL."""
     return OvaSource(location, access)
+
+
+def shown(location: str) -> str:
+    """What to call a path or URL in messages: without credentials. Raises UsageError for an unusable URL."""
+    return HttpFile(location, HttpAccess()).name if "://" in location else location
 
 
 def local_transfer(*, durable: bool = True, image_checksum: str | None = None) -> Transfer:

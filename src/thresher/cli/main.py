@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import click
 import typer
 
 from thresher import __version__
 from thresher.cli.choices import Algorithm, Output
-from thresher.model.errors import Stopped, ThresherError
+from thresher.model.errors import Stopped, ThresherError, UsageError
 
 EPILOG = (
     "Exit codes: 0 done; 1 a defect of Thresher's; 2 wrong arguments or manifests; 3 malformed input; "
@@ -24,7 +23,6 @@ app = typer.Typer(
     name="thresher",
     help="Imports virtual machines from vCenter, OpenStack and OVA files into Harvester.",
     epilog=EPILOG,
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -113,7 +111,8 @@ def demo(
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_guarded(lambda: app(standalone_mode=False, prog_name="thresher")))
+    words = sys.argv[1:] or ["--help"]
+    sys.exit(_guarded(lambda: app(words, standalone_mode=False, prog_name="thresher")))
 
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:
@@ -126,10 +125,9 @@ def _guarded(command: Callable[[], object]) -> int:
         result = command()
     except ThresherError as error:
         return _say(str(error), error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except typer.TyperException as error:
+        return _say(f"{error.format_message().rstrip('.')}; see --help", UsageError.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
         return _say("stopped; run the same command again to go on", Stopped.exit_code)
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
