@@ -14,8 +14,10 @@ def read_manifests(files: Sequence[str]) -> Manifests:
     for name in files:
         try:
             texts.append(sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the manifests in {name} cannot be read: {error}") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{name} is no text in UTF-8: name a file of manifests") from error
+        except OSError as error:
+            raise UsageError(f"the manifests in {name} cannot be read: {error.strerror}; check the path") from error
     return load_manifests("\n---\n".join(texts))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from thresher.model.errors import UsageError
 from thresher.ports import DiskStream, Source, Transfer
-from thresher.sources.bytes import HttpAccess
+from thresher.sources.bytes import HttpAccess, HttpFile
 from thresher.sources.single import open_image
 from thresher.transfer.disk import Options
 from thresher.transfer.disks import ThreadTransfer
@@ -30,6 +30,11 @@ def ova_at(location: str, access: HttpAccess) -> Source:
     from thresher.sources.ova import OvaSource
 
     return OvaSource(location, access)
+
+
+def shown(location: str) -> str:
+    """What to call a path or URL in messages: without credentials. Raises UsageError for an unusable URL."""
+    return HttpFile(location, HttpAccess()).name if "://" in location else location
 
 
 def local_transfer(*, durable: bool = True, image_checksum: str | None = None) -> Transfer:

@@ -1,6 +1,5 @@
 """An import into a folder of this machine."""
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +35,15 @@ def local_import(spec: ImportSpec, source: OpenSource, folder: Path) -> LocalImp
     return LocalImport(spec, ports, target)
 
 
-def stop_local_vm(spec: ImportSpec, vm: SourceVM | None, folder: Path) -> None:
-    """Switch off a VM that an import into ``folder`` started. Raises TargetError."""
-    if vm is not None:
-        asyncio.run(LocalTarget(folder).stop_vm(spec, vm))
+async def find_vm(local: LocalImport) -> SourceVM:
+    """The VM that an import is about. Raises SourceError or FormatError."""
+    async with local.ports.source as source:
+        return await source.find(local.spec.vm_name, local.spec.folder)
+
+
+async def remove_local_vm(local: LocalImport, vm: SourceVM) -> None:
+    """Switch off and remove what an earlier run of this import made; others' VMs stay. Raises TargetError."""
+    state = await local.target.vm_state(local.spec, vm)
+    if not state.foreign:
+        await local.target.stop_vm(local.spec, vm)
+        await local.target.discard(local.spec, vm)
