@@ -16,7 +16,7 @@ from thresher.model.units import human
 from thresher.samples.manifests import sample_manifests
 from thresher.samples.ova import DEFAULT_NAME, write_sample_ova
 from thresher.samples.server import serve_folder
-from thresher.wiring import stop_local_vm
+from thresher.wiring.imports import stop_local_vm
 
 BOOT_TIMEOUT_S = 120
 """A boot sector speaks within a second; a machine that is busy gets more."""

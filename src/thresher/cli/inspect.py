@@ -11,7 +11,8 @@ from thresher.cli.choices import Output
 from thresher.cli.printing import JsonValue, print_data
 from thresher.model.units import bytes_of_mib, human
 from thresher.model.vm import Disk, Nic, SourceVM
-from thresher.wiring import http_access, ova_at
+from thresher.wiring.images import http_access
+from thresher.wiring.imports import ova_at
 
 
 def run(location: str, output: Output, ca: Path | None) -> None:

@@ -20,7 +20,7 @@ from thresher.imports.steps import ImportRun
 from thresher.model.errors import BootError, ThresherError, UsageError
 from thresher.model.spec import ImportSpec, Verify
 from thresher.model.vm import SourceVM
-from thresher.wiring import LocalImport, local_import
+from thresher.wiring.imports import LocalImport, local_import
 
 PARALLEL_IMPORTS = 2
 """At a time; each moves its own disks side by side."""

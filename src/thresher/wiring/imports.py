@@ -1,4 +1,4 @@
-"""The composition root: the only place that knows which adapter serves which kind."""
+"""What an import is put together from, by its manifests; and what looks into a package."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,38 +10,16 @@ from thresher.imports.seams import Ports
 from thresher.model.errors import UsageError
 from thresher.model.spec import ImportSpec, Verify
 from thresher.model.vm import SourceVM
-from thresher.ports import DiskStream, Source, Transfer
+from thresher.ports import Source
 from thresher.sources.bytes import HttpAccess
 from thresher.sources.ova import OvaSource
-from thresher.sources.single import open_image
 from thresher.targets.local import LocalTarget
-from thresher.transfer.disk import Options
-from thresher.transfer.disks import ThreadTransfer
-
-
-def http_access(ca: Path | None = None) -> HttpAccess:
-    """How a web server named on the command line is reached. Raises UsageError if ``ca`` cannot be read."""
-    if ca is None:
-        return HttpAccess()
-    try:
-        return HttpAccess(ca_pem=ca.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the certificates in {ca} cannot be read: {error}") from error
-
-
-def image_at(location: str, access: HttpAccess) -> DiskStream:
-    """One disk image at a path, a URL, or ``-``. Raises SourceError or FormatError."""
-    return open_image(location, access)
+from thresher.wiring.images import local_transfer
 
 
 def ova_at(location: str, access: HttpAccess) -> OvaSource:
     """The OVA source over a path or URL."""
     return OvaSource(location, access)
-
-
-def local_transfer(*, durable: bool = True, image_checksum: str | None = None) -> Transfer:
-    """The transfer in threads of this process."""
-    return ThreadTransfer(Options(durable=durable, image_checksum=image_checksum))
 
 
 def source_of(manifest: AnySource, manifests: Manifests) -> Source:
