@@ -59,7 +59,7 @@ def convert(
         OSError: the file cannot be given its length.
         Stopped: ``stop`` was set.
     """
-    with _seekable(source, part.parent) as main, _siblings(stream, part.parent) as others:
+    with _seekable(source, part.parent, stop) as main, _siblings(stream, part.parent, stop) as others:
         if digest is not None:
             _hash(main, digest, stop)
         plan = layout(stream, main, others)
@@ -80,7 +80,7 @@ def _share(on_percent: Callable[[float, int], None], before: float, weight: floa
 
 
 @contextmanager
-def _siblings(stream: DiskStream, folder: Path) -> Iterator[dict[str, ByteSource]]:
+def _siblings(stream: DiskStream, folder: Path, stop: threading.Event) -> Iterator[dict[str, ByteSource]]:
     """The further files of a split image, each seekable."""
     spools: dict[str, ByteSource] = {}
     opened: list[Spool] = []
@@ -89,7 +89,7 @@ def _siblings(stream: DiskStream, folder: Path) -> Iterator[dict[str, ByteSource
             if source.seekable and source.size is not None:
                 spools[name] = source
             else:
-                opened.append(Spool(source, folder))
+                opened.append(Spool(source, folder, stop))
                 spools[name] = opened[-1]
         yield spools
     finally:
@@ -98,12 +98,12 @@ def _siblings(stream: DiskStream, folder: Path) -> Iterator[dict[str, ByteSource
 
 
 @contextmanager
-def _seekable(source: ByteSource, folder: Path) -> Iterator[ByteSource]:
+def _seekable(source: ByteSource, folder: Path, stop: threading.Event) -> Iterator[ByteSource]:
     """The source itself, or a copy in an unnamed file where it cannot be read at random places."""
     if source.seekable and source.size is not None:
         yield source
         return
-    with Spool(source, folder) as spool:
+    with Spool(source, folder, stop) as spool:
         yield spool
 
 

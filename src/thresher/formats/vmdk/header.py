@@ -45,6 +45,7 @@ class SparseHeader:
         grain: size of a grain, in sectors.
         overhead: where data begins, in sectors from the start of the file.
         directory: where the grain directory stands, in sectors; 0 where only the footer tells.
+        footer: whether a footer has to come, because only it tells where the grain directory stands.
     """
 
     version: int
@@ -52,6 +53,7 @@ class SparseHeader:
     grain: Sectors
     overhead: Sectors
     directory: Sectors
+    footer: bool = False
 
     @property
     def capacity_bytes(self) -> Bytes:
@@ -89,8 +91,9 @@ class SparseHeader:
         if algorithm != COMPRESSION_DEFLATE:
             raise VmdkError(f"VMDK compression {algorithm} is unknown (1, deflate, is)", offset=offset)
         _check_sizes(capacity, grain, gtes, offset)
-        front = Sectors(0 if directory == GD_AT_END else directory)
-        header = cls(version, Sectors(capacity), Sectors(grain), Sectors(max(overhead, 1)), front)
+        at_end = directory == GD_AT_END
+        front = Sectors(0 if at_end else directory)
+        header = cls(version, Sectors(capacity), Sectors(grain), Sectors(max(overhead, 1)), front, at_end)
         if header.overhead > 2 * header.metadata_sectors + MAX_PREFACE:
             raise VmdkError(f"the VMDK header states that data begins at sector {overhead}", offset=offset)
         return header
