@@ -10,6 +10,7 @@ from pyVmomi import vim
 from pyVmomi.SoapAdapter import SoapStubAdapter
 from pyVmomi.VmomiSupport import versionMap
 
+from thresher.model.errors import ThresherError
 from thresher.sources.vcenter.access import VCenterAccess, address
 from thresher.sources.vcenter.faults import FAILURES
 from thresher.sources.vcenter.trust import Trust
@@ -82,7 +83,7 @@ class Session:
     def keep(self) -> None:
         """Tell the server that the session is still in use, if there is one; what fails is the next call's."""
         if self._number:
-            with contextlib.suppress(*FAILURES):
+            with contextlib.suppress(*FAILURES, ThresherError):
                 self._instance.CurrentTime()
                 self.used_at = time.monotonic()
 
@@ -92,7 +93,7 @@ class Session:
             self._open = False
             if self._number:
                 self._number = 0
-                with contextlib.suppress(*FAILURES):  # the server ends it by itself then
+                with contextlib.suppress(*FAILURES, ThresherError):  # the server ends it by itself then
                     self._instance.RetrieveContent().sessionManager.Logout()
             self._stub.DropConnections()
 
