@@ -26,10 +26,13 @@ const (
 
 // equip gives a new VM its devices and every property that no ConfigSpec sets.
 func (b *builder) equip(s *site, vm *simulator.VirtualMachine, v *VM) error {
-	hw := hardware{dir: path.Dir(vm.Config.Files.VmPathName), name: vm.Name, datastore: vm.Datastore[0]}
+	hw := hardware{
+		dir: path.Dir(vm.Config.Files.VmPathName), name: vm.Name, datastore: vm.Datastore[0],
+		tracked: v.ChangeTracking, snapshots: len(v.Snapshots),
+	}
 	m := &machine{shutdown: v.Shutdown, disks: map[int32]*diskState{}}
 	for i := range v.Disks {
-		disk, err := hw.addDisk(i, &v.Disks[i], v.ChangeTracking)
+		disk, err := hw.addDisk(i, &v.Disks[i])
 		if err != nil {
 			return err
 		}
@@ -62,6 +65,8 @@ func (b *builder) equip(s *site, vm *simulator.VirtualMachine, v *VM) error {
 type hardware struct {
 	dir, name string
 	datastore types.ManagedObjectReference
+	tracked   bool
+	snapshots int
 	devices   []types.BaseVirtualDevice
 }
 
@@ -118,7 +123,7 @@ func (hw *hardware) controller(kind string, number int32) (int32, error) {
 	return key, nil
 }
 
-func (hw *hardware) addDisk(index int, d *Disk, tracked bool) (*types.VirtualDisk, error) {
+func (hw *hardware) addDisk(index int, d *Disk) (*types.VirtualDisk, error) {
 	key, err := hw.controller(d.Controller, d.Bus)
 	if err != nil {
 		return nil, err
@@ -130,35 +135,45 @@ func (hw *hardware) addDisk(index int, d *Disk, tracked bool) (*types.VirtualDis
 	disk.DeviceInfo = &types.Description{
 		Label: fmt.Sprintf("Hard disk %d", index+1), Summary: fmt.Sprintf("%d KB", d.Bytes/1024),
 	}
-	disk.Backing = hw.backing(index, d, tracked)
+	disk.Backing = hw.backing(index, d)
 	hw.devices = append(hw.devices, disk)
 	return disk, nil
 }
 
-func (hw *hardware) backing(index int, d *Disk, tracked bool) types.BaseVirtualDeviceBackingInfo {
-	file := types.VirtualDeviceFileBackingInfo{
-		FileName: fmt.Sprintf("%s/%s_%d.vmdk", hw.dir, hw.name, index), Datastore: &hw.datastore,
-	}
+// backing is the file behind a disk. Each snapshot put a delta on top of what was there before; below it all is the
+// disk that a linked clone depends on.
+func (hw *hardware) backing(index int, d *Disk) types.BaseVirtualDeviceBackingInfo {
+	base := fmt.Sprintf("%s/%s_%d", hw.dir, hw.name, index)
 	if d.RDM != "" {
 		return &types.VirtualDiskRawDiskMappingVer1BackingInfo{
-			VirtualDeviceFileBackingInfo: file, CompatibilityMode: d.RDM, DiskMode: d.Mode,
+			VirtualDeviceFileBackingInfo: hw.file(base + ".vmdk"), CompatibilityMode: d.RDM, DiskMode: d.Mode,
 			DeviceName: fmt.Sprintf("vml.%032d", index), LunUuid: uuid.NewString(),
 		}
 	}
-	flat := &types.VirtualDiskFlatVer2BackingInfo{
-		VirtualDeviceFileBackingInfo: file, DiskMode: d.Mode, Sharing: d.Sharing,
-		ThinProvisioned: types.NewBool(true), Uuid: uuid.NewString(),
-	}
+	flat := hw.flat(base+".vmdk", d)
 	if d.Parent != "" {
-		flat.Parent = &types.VirtualDiskFlatVer2BackingInfo{
-			VirtualDeviceFileBackingInfo: types.VirtualDeviceFileBackingInfo{FileName: d.Parent, Datastore: &hw.datastore},
-			DiskMode:                     d.Mode,
-		}
+		flat.Parent = hw.flat(d.Parent, d)
 	}
-	if tracked {
+	for delta := 1; delta <= hw.snapshots; delta++ {
+		top := hw.flat(fmt.Sprintf("%s-%06d.vmdk", base, delta), d)
+		top.Parent = flat
+		flat = top
+	}
+	if hw.tracked {
 		flat.ChangeId = changeID(0)
 	}
 	return flat
+}
+
+func (hw *hardware) file(name string) types.VirtualDeviceFileBackingInfo {
+	return types.VirtualDeviceFileBackingInfo{FileName: name, Datastore: &hw.datastore}
+}
+
+func (hw *hardware) flat(name string, d *Disk) *types.VirtualDiskFlatVer2BackingInfo {
+	return &types.VirtualDiskFlatVer2BackingInfo{
+		VirtualDeviceFileBackingInfo: hw.file(name), DiskMode: d.Mode, Sharing: d.Sharing,
+		ThinProvisioned: types.NewBool(true), Uuid: uuid.NewString(),
+	}
 }
 
 func (hw *hardware) addNIC(index int, n NIC, p plug) error {
@@ -198,9 +213,7 @@ func (hw *hardware) addOthers(v *VM) {
 	if v.CDROM != "" {
 		cdrom := &types.VirtualCdrom{}
 		cdrom.Key, cdrom.ControllerKey, cdrom.UnitNumber = 3002, keyIDE+1, types.NewInt32(0)
-		cdrom.Backing = &types.VirtualCdromIsoBackingInfo{
-			VirtualDeviceFileBackingInfo: types.VirtualDeviceFileBackingInfo{FileName: v.CDROM, Datastore: &hw.datastore},
-		}
+		cdrom.Backing = &types.VirtualCdromIsoBackingInfo{VirtualDeviceFileBackingInfo: hw.file(v.CDROM)}
 		hw.devices = append(hw.devices, cdrom)
 	}
 	if v.TPM {
@@ -242,9 +255,20 @@ func describe(vm *simulator.VirtualMachine, v *VM) {
 	if v.EncryptionKey != "" {
 		vm.Config.KeyId = &types.CryptoKeyId{KeyId: v.EncryptionKey, ProviderId: &types.KeyProviderId{Id: "native"}}
 	}
+	vm.Summary.Config.NumVirtualDisks = int32(len(v.Disks))
+	vm.Summary.Config.NumEthernetCards = int32(len(v.NICs))
 	vm.Guest.ToolsStatus = types.VirtualMachineToolsStatus(v.Tools)
+	vm.Guest.ToolsVersionStatus2 = string(toolsVersions[vm.Guest.ToolsStatus])
 	vm.Summary.Guest.ToolsStatus = vm.Guest.ToolsStatus
 	setToolsRunning(&vm.VirtualMachine, v.Power == "poweredOn")
+}
+
+// toolsVersions is the newer property that says of each deprecated status what it says of the version.
+var toolsVersions = map[types.VirtualMachineToolsStatus]types.VirtualMachineToolsVersionStatus{
+	types.VirtualMachineToolsStatusToolsOk:           types.VirtualMachineToolsVersionStatusGuestToolsCurrent,
+	types.VirtualMachineToolsStatusToolsNotRunning:   types.VirtualMachineToolsVersionStatusGuestToolsCurrent,
+	types.VirtualMachineToolsStatusToolsOld:          types.VirtualMachineToolsVersionStatusGuestToolsSupportedOld,
+	types.VirtualMachineToolsStatusToolsNotInstalled: types.VirtualMachineToolsVersionStatusGuestToolsNotInstalled,
 }
 
 // copyDevices copies what differs between two VMs of one count: the MAC addresses, and connections, which a power

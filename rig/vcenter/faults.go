@@ -30,6 +30,8 @@ type Faults struct {
 	// SOAPStatus answers the next SOAPStatusTimes SOAP calls with this HTTP status.
 	SOAPStatus      int `json:"soap_status"`
 	SOAPStatusTimes int `json:"soap_status_times"`
+	// MissingPrivileges are what the user may not do, as the authorization manager tells those who ask.
+	MissingPrivileges []string `json:"missing_privileges"`
 	// Methods are SOAP faults by method.
 	Methods map[string]*MethodFault `json:"methods"`
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"crypto/sha1" //nolint:gosec // the lease's manifest is SHA-1
+	"crypto/sha1" // the lease's manifest is SHA-1
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -207,7 +207,7 @@ func (l *lease) HttpNfcLeaseGetManifest(_ *simulator.Context, _ *types.HttpNfcLe
 		if err != nil {
 			return &methods.HttpNfcLeaseGetManifestBody{Fault_: simulator.Fault(err.Error(), new(types.InvalidState))}
 		}
-		sum := sha1.New() //nolint:gosec // as above
+		sum := sha1.New()
 		size, _ := io.Copy(sum, file)
 		_ = file.Close()
 		res.Returnval = append(res.Returnval, types.HttpNfcLeaseManifestEntry{

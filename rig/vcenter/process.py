@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rig import golang
 from rig.vcenter.inventory import Inventory, Shutdown
@@ -45,6 +45,7 @@ class Faults:
     login_failures: int = 0
     soap_status: int = 0
     soap_status_times: int = 0
+    missing_privileges: tuple[str, ...] = ()
     methods: Mapping[str, Fault] = field(default_factory=dict)
 
 
@@ -253,7 +254,7 @@ class VCenter:
 
 
 @contextlib.contextmanager
-def vcenter(inventory: Inventory, *, tls: str = "ca") -> Iterator[VCenter]:
+def vcenter(inventory: Inventory, *, tls: Literal["ca", "self-signed"] = "ca") -> Iterator[VCenter]:
     """Run a simulated vCenter with that inventory.
 
     Args:

@@ -74,6 +74,9 @@ func (g *rig) simulate(inv *Inventory) error {
 	if inv.ESXi {
 		g.model = simulator.ESX()
 	}
+	// Clients speak the API's version that the server states, and miss what came after it.
+	about := &g.model.ServiceContent.About
+	about.Version, about.ApiVersion = "8.0.3", "8.0.3.0"
 	// The inventory file says all that there is.
 	g.model.Datacenter, g.model.Machine, g.model.Datastore = 0, 0, 0
 	if err := g.model.Create(); err != nil {

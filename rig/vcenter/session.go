@@ -3,8 +3,10 @@ package main
 import (
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -60,6 +62,36 @@ func (g *rig) expireSessions() {
 	for _, s := range g.sessions() {
 		ctx.Map.SessionManager().TerminateSession(ctx, &types.TerminateSession{SessionId: []string{s.Key}})
 		g.endLeasesOf(s.Key)
+	}
+}
+
+// exAuthorization is the authorization manager of a user who lacks what the faults say.
+type exAuthorization struct {
+	*simulator.AuthorizationManager
+	g *rig
+}
+
+// HasPrivilegeOnEntities says which privileges the session's user has.
+func (a *exAuthorization) HasPrivilegeOnEntities(r *types.HasPrivilegeOnEntities) soap.HasFault {
+	body := a.AuthorizationManager.HasPrivilegeOnEntities(r).(*methods.HasPrivilegeOnEntitiesBody)
+	a.deny(body.Res.Returnval)
+	return body
+}
+
+// HasUserPrivilegeOnEntities says which privileges the named user has; there is only one user.
+func (a *exAuthorization) HasUserPrivilegeOnEntities(r *types.HasUserPrivilegeOnEntities) soap.HasFault {
+	body := a.AuthorizationManager.HasUserPrivilegeOnEntities(r).(*methods.HasUserPrivilegeOnEntitiesBody)
+	a.deny(body.Res.Returnval)
+	return body
+}
+
+func (a *exAuthorization) deny(entities []types.EntityPrivilege) {
+	a.g.mu.Lock()
+	defer a.g.mu.Unlock()
+	for _, entity := range entities {
+		for i, p := range entity.PrivAvailability {
+			entity.PrivAvailability[i].IsGranted = !slices.Contains(a.g.faults.MissingPrivileges, p.PrivId)
+		}
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // vSphere's thumbprints are SHA-1
+	"crypto/sha1" // vSphere's thumbprints are SHA-1
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -145,7 +145,7 @@ func (e *endpoint) port() int { return e.listener.Addr().(*net.TCPAddr).Port }
 
 // thumbprint is the SHA-1 of the certificate as vSphere writes it: upper case, with colons.
 func (e *endpoint) thumbprint() string {
-	sum := sha1.Sum(e.certificate().Certificate[0]) //nolint:gosec // as above
+	sum := sha1.Sum(e.certificate().Certificate[0])
 	return colons(sum[:])
 }
 

@@ -40,6 +40,8 @@ func (g *rig) extend(ctx *simulator.Context, ref types.ManagedObjectReference) {
 		ctx.Session.Put(&exVM{o, g})
 	case *simulator.VirtualMachineSnapshot:
 		ctx.Session.Put(&exSnapshot{o, g})
+	case *simulator.AuthorizationManager:
+		ctx.Session.Put(&exAuthorization{o, g})
 	}
 }
 
