@@ -23,7 +23,7 @@ from thresher.model.errors import (
     StreamCut,
     ThresherError,
 )
-from thresher.model.units import MIB, SECTOR
+from thresher.model.units import KIB, SECTOR
 from thresher.model.vm import SourceVM
 from thresher.ports import DiskResult, Export
 from thresher.sources.vcenter.connection import VCenterConnection
@@ -32,7 +32,7 @@ from thresher.sources.vcenter.limits import ExportLimits
 from thresher.transfer.disk import Options
 from thresher.transfer.disks import ThreadTransfer
 
-SIZES = (4 * MIB, 2 * MIB, 3 * MIB)
+SIZES = (1024 * KIB, 512 * KIB, 768 * KIB)
 RAW = tuple(noise(size // 2, seed) + bytes(size // 4) + noise(size // 4, seed + 10) for seed, size in enumerate(SIZES))
 PACKED = tuple(stream(Header(len(raw) // SECTOR), in_grains(raw)) for raw in RAW)
 PLACES = (("pvscsi", 0, 0), ("nvme", 0, 0), ("ahci", 0, 3))
@@ -83,7 +83,7 @@ class Exporting:
     async def transfer(self, name: str, folder: Path) -> Mapping[str, DiskResult]:
         paths = {disk.key: folder / f"{name}-{disk.key}.raw" for disk in self.vms[name].disks}
         async with self.open(name) as export:
-            return await ThreadTransfer(Options()).run(export, paths, lambda _: None)
+            return await ThreadTransfer(Options(durable=False)).run(export, paths, lambda _: None)
 
 
 def with_vcenter(vc: VCenter, act: Callable[[Exporting], Awaitable[Any]], limits: ExportLimits | None = None) -> Any:
@@ -146,7 +146,7 @@ def test_disks_are_matched_by_their_place_whatever_their_order(vc: VCenter, tmp_
         paths = {disk.key: tmp_path / disk.key for disk in turned.disks}
         async with export_vm(ex.connection, turned, limits=ex.limits) as export:
             assert [one.disk for one in export.disks] == list(turned.disks)
-            await ThreadTransfer(Options()).run(export, paths, lambda _: None)
+            await ThreadTransfer(Options(durable=False)).run(export, paths, lambda _: None)
         return [(disk.bus, paths[disk.key].read_bytes()) for disk in turned.disks]
 
     assert dict(with_vcenter(vc, act)) == dict(zip(("scsi", "nvme", "sata"), RAW, strict=True))
@@ -236,7 +236,7 @@ def then_succeeds(vc: VCenter, folder: Path) -> None:
 
 
 def test_a_connection_cut_in_the_middle_is_worth_a_retry(vc: VCenter, tmp_path: Path) -> None:
-    vc.faults(cut_after=500_000, cut_times=1)
+    vc.faults(cut_after=200_000, cut_times=1)
     fails(vc, tmp_path, StreamCut, "of web", retryable=True)
     assert ends(vc) == ["aborted"]
     then_succeeds(vc, tmp_path)
@@ -249,7 +249,7 @@ def test_a_stream_cut_at_its_very_beginning_is_worth_a_retry(vc: VCenter, tmp_pa
 
 
 def test_a_slow_link_outlives_the_lease_by_its_keep_alive(vc: VCenter, tmp_path: Path) -> None:
-    vc.faults(bytes_per_second=1_500_000, lease_seconds=1)
+    vc.faults(bytes_per_second=300_000, lease_seconds=1)
     imported(vc, tmp_path)
     assert written(tmp_path) == list(RAW)
     assert ends(vc) == ["completed"]
@@ -271,7 +271,7 @@ def test_progress_is_reported_no_longer_once_the_export_is_left(vc: VCenter) -> 
 
 
 def test_a_lease_without_progress_times_out_and_is_exported_again(vc: VCenter, tmp_path: Path) -> None:
-    vc.faults(bytes_per_second=1_000_000, lease_seconds=1, methods={"HttpNfcLeaseProgress": Fault("SystemError")})
+    vc.faults(bytes_per_second=250_000, lease_seconds=1, methods={"HttpNfcLeaseProgress": Fault("SystemError")})
     fails(vc, tmp_path, StreamCut, "lease timed out", retryable=True)
     assert ends(vc) == ["failed"]
     then_succeeds(vc, tmp_path)
@@ -279,7 +279,7 @@ def test_a_lease_without_progress_times_out_and_is_exported_again(vc: VCenter, t
 
 def test_a_report_that_fails_once_does_no_harm(vc: VCenter, tmp_path: Path) -> None:
     vc.faults(
-        bytes_per_second=1_500_000, lease_seconds=2, methods={"HttpNfcLeaseProgress": Fault("SystemError", times=1)}
+        bytes_per_second=300_000, lease_seconds=2, methods={"HttpNfcLeaseProgress": Fault("SystemError", times=1)}
     )
     imported(vc, tmp_path)
     assert ends(vc) == ["completed"]
@@ -293,7 +293,7 @@ def test_a_lease_that_fails_at_once_says_why(vc: VCenter, tmp_path: Path) -> Non
 
 
 def test_a_lease_that_fails_in_the_middle_says_why(vc: VCenter, tmp_path: Path) -> None:
-    vc.faults(lease_error_after=700_000)
+    vc.faults(lease_error_after=400_000)
     fails(vc, tmp_path, StreamCut, "injected by the test", retryable=True)
     assert ends(vc) == ["failed"]
     then_succeeds(vc, tmp_path)
@@ -301,7 +301,7 @@ def test_a_lease_that_fails_in_the_middle_says_why(vc: VCenter, tmp_path: Path) 
 
 def test_a_session_that_expires_in_the_middle_takes_the_lease_with_it(vc: VCenter, tmp_path: Path) -> None:
     async def act(ex: Exporting) -> None:
-        vc.faults(bytes_per_second=500_000)
+        vc.faults(bytes_per_second=150_000)
         transfer = asyncio.create_task(ex.transfer("web", tmp_path))
         await until(lambda: bool(vc.log().streams.get("esx-1")))
         await asyncio.to_thread(vc.expire_sessions)
@@ -330,7 +330,7 @@ def test_another_certificate_than_vcenter_states_is_not_trusted(vc: VCenter, tmp
             await asyncio.to_thread(vc.change_certificate, "esx-1")
             paths = {one.disk.key: tmp_path / one.disk.key for one in export.disks}
             with pytest.raises(SourceUntrusted, match=f"{stated} is pinned.*refresh it in vCenter"):
-                await ThreadTransfer(Options()).run(export, paths, lambda _: None)
+                await ThreadTransfer(Options(durable=False)).run(export, paths, lambda _: None)
             raise SourceUntrusted("the transfer failed")
 
     with pytest.raises(SourceUntrusted):
@@ -377,7 +377,7 @@ def test_an_exception_in_the_middle_aborts(vc: VCenter) -> None:
 @pytest.mark.parametrize("moments", range(12))
 def test_a_cancellation_at_any_moment_leaves_nothing(vc: VCenter, tmp_path: Path, moments: int) -> None:
     async def act(ex: Exporting) -> None:
-        vc.faults(bytes_per_second=2_000_000)
+        vc.faults(bytes_per_second=1_000_000)
         transfer = asyncio.create_task(ex.transfer("web", tmp_path))
         await asyncio.sleep(0.03 * moments)
         transfer.cancel()
@@ -421,7 +421,7 @@ def test_ten_exports_share_one_session_and_keep_within_the_limits(vc: VCenter, t
     sessions: list[int] = []
 
     async def act(ex: Exporting) -> None:
-        vc.faults(bytes_per_second=8_000_000)
+        vc.faults(bytes_per_second=2_000_000)
         names = [name for name in ex.vms if name.startswith("farm")]
         assert len(names) == 10
         transfers = [asyncio.create_task(ex.transfer(name, tmp_path)) for name in names]
@@ -462,7 +462,7 @@ def test_an_export_that_is_stopped_does_not_wait_for_another(vc: VCenter, tmp_pa
         async with ex.open("farm-a-00001") as other:
             source = other.disks[0].bytes
             assert source is not None
-            vc.faults(bytes_per_second=1_000_000)
+            vc.faults(bytes_per_second=500_000)
             stream = await asyncio.to_thread(source.open)
             stopped = asyncio.create_task(ex.transfer("web", tmp_path))
             await until(lambda: sum(vc.log().streams.values()) == 2)

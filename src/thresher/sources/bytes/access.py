@@ -128,8 +128,9 @@ def opener(access: HttpAccess, location: Location) -> OpenerDirector:
         UsageError: the CA is no PEM, or the fingerprint is none.
     """
     parts = urlsplit(location.url)
-    trusting = _TrustingHandler(access.ca_pem, _pin(access), parts.hostname or "")
-    if parts.scheme == "https" or access.ca_pem:
+    pin = _pin(access)
+    trusting = _TrustingHandler(access.ca_pem, pin, parts.hostname or "")
+    if access.ca_pem or (parts.scheme == "https" and pin is None):
         _ = trusting.verified  # a CA that cannot be read shows now
     director = OpenerDirector()
     for handler in (
@@ -233,7 +234,7 @@ class _TrustingHandler(AbstractHTTPHandler):
             except urllib.error.URLError as error:
                 error.filename = req.full_url  # after a redirect it is not the URL that was asked for
                 raise
-        unverified = ssl.create_default_context()
+        unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without the system's authorities, which take a while
         unverified.check_hostname = False
         unverified.verify_mode = ssl.CERT_NONE  # the fingerprint is the stronger check
         return self.do_open(partial(_PinnedConnection, pin=self._pin), req, context=unverified)
