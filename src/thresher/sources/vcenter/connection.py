@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from thresher.sources.vcenter.access import VCenterAccess, address
@@ -97,8 +98,9 @@ class VCenterConnection:
         """
         if self._session is None or self._threads is None:
             raise RuntimeError("the connection to the vCenter is not entered")
+        work = partial(self._session.run, function, self._session.attempts)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._session.run, function)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except FAILURES as error:
             failed = source_error(error, self.host)
             if failed is None:

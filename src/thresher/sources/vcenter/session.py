@@ -69,16 +69,29 @@ class Session:
         self._refusal: Exception | None = None
         self.used_at = time.monotonic()
 
-    def run(self, function: Callable[[Any], T]) -> T:
-        """Run ``function`` with the logged-in service instance; once more if the session had expired."""
-        number = self._logged_in(expired=None)
+    @property
+    def attempts(self) -> int:
+        """How often a login was tried."""
+        return self._attempts
+
+    def run(self, function: Callable[[Any], T], attempts: int) -> T:
+        """Run ``function`` with the logged-in service instance; once more if the session had expired.
+
+        Args:
+            function: what to do.
+            attempts: those when the call was asked for. A login that was refused since then is not tried again:
+                ten wrong ones at once lock an account.
+        """
+        number = self._logged_in(attempts, expired=None)
         try:
             return function(self._instance)
         except vim.fault.NotAuthenticated:
-            self._logged_in(expired=number)
+            self._logged_in(self._attempts, expired=number)
             return function(self._instance)
         finally:
             self.used_at = time.monotonic()
+            if not self._open:  # pyvmomi put this call's connection back among the open ones
+                self._stub.DropConnections()
 
     def keep(self) -> None:
         """Tell the server that the session is still in use, if there is one; what fails is the next call's."""
@@ -97,16 +110,14 @@ class Session:
                     self._instance.RetrieveContent().sessionManager.Logout()
             self._stub.DropConnections()
 
-    def _logged_in(self, *, expired: int | None) -> int:
+    def _logged_in(self, attempts: int, *, expired: int | None) -> int:
         """The number of the present session, which is a new one if the present one is the ``expired`` one."""
-        attempts = self._attempts
         with self._lock:
             if not self._open:
                 raise ConnectionAbortedError("the connection was closed")
             if self._number and self._number != expired:
                 return self._number
             if self._attempts != attempts and self._refusal is not None:
-                # Whoever waited here gets the same answer: ten wrong logins at once lock an account.
                 raise self._refusal
             self._attempts += 1
             try:

@@ -1,0 +1,104 @@
+"""Reads many objects at once: a container view, and a PropertyCollector that goes through it in pages.
+
+Blocking; every function takes the API's service content and raises what pyvmomi raises. (vSphere Web Services API:
+PropertyCollector.RetrievePropertiesEx, ViewManager.CreateContainerView.)
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pyVmomi import vim, vmodl
+
+from thresher.sources.vcenter.rows import Row, moref
+
+PAGE = 1000
+"""Objects in one answer. An answer of 1000 VMs is some megabytes, which takes a vCenter a second or two."""
+
+Wanted = Mapping[str, Sequence[str]]
+"""Property paths by the name of a managed type in the ``vim`` namespace."""
+
+SURROUNDINGS: Wanted = {
+    "Folder": ("name", "parent"),
+    "VirtualApp": ("name", "parent", "parentFolder"),
+    "Datastore": ("name",),
+    "Network": ("name",),
+    "OpaqueNetwork": ("name", "summary"),
+    "DistributedVirtualPortgroup": ("name", "config.distributedVirtualSwitch"),
+    "DistributedVirtualSwitch": ("name",),
+}
+"""What VMs refer to by id, and what it is called."""
+
+
+def read_all(content: Any, container: Any, wanted: Wanted, page: int = PAGE) -> list[Row]:
+    """Read all objects of the wanted types below ``container``.
+
+    Args:
+        content: of the service instance.
+        container: a folder or a datacenter.
+        wanted: what to read.
+        page: objects in one answer.
+    """
+    query = vmodl.query.PropertyCollector
+    with _view(content, container, [getattr(vim, name) for name in wanted]) as view:
+        members = query.TraversalSpec(name="view", path="view", skip=False, type=vim.view.ContainerView)
+        return _retrieve(content, query.ObjectSpec(obj=view, skip=True, selectSet=[members]), wanted, page)
+
+
+def members(content: Any, container: Any, kind: Any) -> list[Any]:
+    """The managed objects of one type below ``container``, nothing of them read."""
+    with _view(content, container, [kind]) as view:
+        return list(view.view)
+
+
+def read_one(content: Any, managed: Any, paths: Sequence[str]) -> Row:
+    """Read one object. Raises ManagedObjectNotFound where it is gone."""
+    kind = type(managed).__name__.rpartition(".")[2]
+    spec = vmodl.query.PropertyCollector.ObjectSpec(obj=managed)
+    return _retrieve(content, spec, {kind: paths}, 1)[0]
+
+
+def read_ancestors(content: Any, managed: Sequence[Any]) -> list[Row]:
+    """The names and parents of some objects and of everything above them, in one request."""
+    query = vmodl.query.PropertyCollector
+    upward = query.TraversalSpec(
+        name="up", path="parent", type=vim.ManagedEntity, skip=False, selectSet=[query.SelectionSpec(name="up")]
+    )
+    objects = [query.ObjectSpec(obj=one, skip=False, selectSet=[upward]) for one in managed]
+    return _retrieve(content, objects, {"ManagedEntity": ("name", "parent")}, PAGE)
+
+
+@contextlib.contextmanager
+def _view(content: Any, container: Any, kinds: Sequence[Any]) -> Iterator[Any]:
+    view = content.viewManager.CreateContainerView(container=container, type=list(kinds), recursive=True)
+    try:
+        yield view
+    finally:
+        # The session's end destroys it, too; what went wrong before is the error to tell.
+        with contextlib.suppress(vmodl.MethodFault, OSError):
+            view.Destroy()
+
+
+def _retrieve(content: Any, objects: Any, wanted: Wanted, page: int) -> list[Row]:
+    query = vmodl.query.PropertyCollector
+    specs = [query.PropertySpec(type=getattr(vim, name), pathSet=list(paths)) for name, paths in wanted.items()]
+    object_set = objects if isinstance(objects, list) else [objects]
+    collector = content.propertyCollector
+    answer = collector.RetrievePropertiesEx(
+        [query.FilterSpec(objectSet=object_set, propSet=specs, reportMissingObjectsInResults=False)],
+        query.RetrieveOptions(maxObjects=page),
+    )
+    rows: list[Row] = []
+    while answer is not None:
+        rows += [_row(found) for found in answer.objects]
+        answer = collector.ContinueRetrievePropertiesEx(answer.token) if answer.token else None
+    return rows
+
+
+def _row(found: Any) -> Row:
+    return Row(
+        moref=moref(found.obj),
+        kind=type(found.obj).__name__.rpartition(".")[2],
+        values={item.name: item.val for item in found.propSet},
+        refused={item.path: item.fault for item in found.missingSet},
+    )
