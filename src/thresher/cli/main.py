@@ -32,10 +32,6 @@ Manifests = Annotated[
     list[str],
     typer.Option("--filename", "-f", metavar="FILE", help="Manifests of Secrets, sources and imports; '-' is stdin."),
 ]
-Manifests = Annotated[
-    list[str],
-    typer.Option("--filename", "-f", metavar="FILE", help="Manifests of Secrets, sources and imports; '-' is stdin."),
-]
 Ca = Annotated[Path | None, typer.Option("--ca", metavar="FILE", help="Trust these certificates (PEM) for HTTPS.")]
 
 
