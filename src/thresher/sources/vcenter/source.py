@@ -8,7 +8,7 @@ from pyVmomi import vim
 
 from thresher.model.vm import SourceVM
 from thresher.ports import Export, SourceFacts
-from thresher.sources.vcenter.collector import PAGE, SURROUNDINGS, read_all, read_ancestors, read_one
+from thresher.sources.vcenter.collector import PAGE, SURROUNDINGS, read_all, read_ancestors, read_one, read_pages
 from thresher.sources.vcenter.connection import VCenterConnection
 from thresher.sources.vcenter.datacenter import check_privileges, find_datacenter, path_of
 from thresher.sources.vcenter.find import NAMES, choose
@@ -82,9 +82,9 @@ class VCenterSource:
     def _inventory(self, instance: Any) -> Sequence[SourceVM]:
         content = instance.RetrieveContent()
         datacenter = find_datacenter(content, self._datacenter, self._connection.host)
-        rows = read_all(content, datacenter, {"VirtualMachine": PROPERTIES, **SURROUNDINGS}, self._page)
-        around = Surroundings(rows)
-        vms = [source_vm(row, around) for row in rows if row.kind == "VirtualMachine"]
+        around = Surroundings(read_all(content, datacenter, SURROUNDINGS, self._page))
+        pages = read_pages(content, datacenter, {"VirtualMachine": PROPERTIES}, self._page)
+        vms = [source_vm(row, around) for rows in pages for row in rows]
         return sorted(vms, key=lambda vm: (vm.folder, vm.name, vm.id))
 
     def _find(self, instance: Any, name: str, folder: str) -> SourceVM:
