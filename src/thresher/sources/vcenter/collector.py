@@ -58,11 +58,13 @@ def members(content: Any, container: Any, kind: Any) -> list[Any]:
         return list(view.view)
 
 
-def read_one(content: Any, managed: Any, paths: Sequence[str]) -> Row:
-    """Read one object. Raises ManagedObjectNotFound where it is gone."""
-    kind = type(managed).__name__.rpartition(".")[2]
-    spec = vmodl.query.PropertyCollector.ObjectSpec(obj=managed)
-    return next(_retrieve(content, [spec], {kind: paths}, 1))[0]
+def read_these(content: Any, managed: Sequence[Any], paths: Sequence[str]) -> list[Row]:
+    """Read some objects of one type in one request. Raises ManagedObjectNotFound where one is gone."""
+    if not managed:
+        return []
+    kind = type(managed[0]).__name__.rpartition(".")[2]
+    objects = [vmodl.query.PropertyCollector.ObjectSpec(obj=one) for one in managed]
+    return [row for rows in _retrieve(content, objects, {kind: paths}, PAGE) for row in rows]
 
 
 def read_ancestors(content: Any, managed: Sequence[Any]) -> list[Row]:
