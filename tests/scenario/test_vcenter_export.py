@@ -12,7 +12,7 @@ import pytest
 
 from rig.disks import noise
 from rig.vcenter import POWERED_ON, Datacenter, Disk, Fault, Inventory, VCenter, Vm, vcenter
-from rig.vcenter_source import connection, described
+from rig.vcenter_source import connection, inventory, source
 from rig.vmdk import Header, in_grains, stream
 from thresher.model.errors import (
     SourceBusy,
@@ -26,9 +26,9 @@ from thresher.model.errors import (
 from thresher.model.units import KIB, SECTOR
 from thresher.model.vm import SourceVM
 from thresher.ports import DiskResult, Export
-from thresher.sources.vcenter.connection import VCenterConnection
-from thresher.sources.vcenter.export import Place, export_vm, place_of
+from thresher.sources.vcenter.export import Place, place_of
 from thresher.sources.vcenter.limits import ExportLimits
+from thresher.sources.vcenter.source import VCenterSource
 from thresher.transfer.disk import Options
 from thresher.transfer.disks import ThreadTransfer
 
@@ -71,14 +71,13 @@ def vc(shared: VCenter) -> Iterator[VCenter]:
 
 @dataclass(frozen=True)
 class Exporting:
-    """An entered connection, and the VMs that it shows."""
+    """An entered source, and its VMs."""
 
-    connection: VCenterConnection
+    source: VCenterSource
     vms: Mapping[str, SourceVM]
-    limits: ExportLimits
 
     def open(self, name: str) -> AbstractAsyncContextManager[Export]:
-        return export_vm(self.connection, self.vms[name], limits=self.limits)
+        return self.source.export(self.vms[name])
 
     async def transfer(self, name: str, folder: Path) -> Mapping[str, DiskResult]:
         paths = {disk.key: folder / f"{name}-{disk.key}.raw" for disk in self.vms[name].disks}
@@ -86,16 +85,22 @@ class Exporting:
             return await ThreadTransfer(Options(durable=False)).run(export, paths, lambda _: None)
 
 
-def with_vcenter(vc: VCenter, act: Callable[[Exporting], Awaitable[Any]], limits: ExportLimits | None = None) -> Any:
+def with_vcenter(
+    vc: VCenter,
+    act: Callable[[Exporting], Awaitable[Any]],
+    limits: ExportLimits | None = None,
+    datacenter: str = "DC0",
+) -> Any:
     async def run() -> Any:
         async with connection(vc) as entered:
-            return await act(Exporting(entered, await described(entered), limits or ExportLimits()))
+            opened = source(entered, limits or ExportLimits(), datacenter)
+            return await act(Exporting(opened, await inventory(opened)))
 
     return asyncio.run(run())
 
 
-def imported(vc: VCenter, folder: Path, name: str = "web") -> Mapping[str, DiskResult]:
-    results: Mapping[str, DiskResult] = with_vcenter(vc, lambda ex: ex.transfer(name, folder))
+def imported(vc: VCenter, folder: Path, name: str = "web", datacenter: str = "DC0") -> Mapping[str, DiskResult]:
+    results: Mapping[str, DiskResult] = with_vcenter(vc, lambda ex: ex.transfer(name, folder), datacenter=datacenter)
     return results
 
 
@@ -144,7 +149,7 @@ def test_disks_are_matched_by_their_place_whatever_their_order(vc: VCenter, tmp_
     async def act(ex: Exporting) -> list[tuple[str, bytes]]:
         turned = replace(ex.vms["web"], disks=ex.vms["web"].disks[::-1])
         paths = {disk.key: tmp_path / disk.key for disk in turned.disks}
-        async with export_vm(ex.connection, turned, limits=ex.limits) as export:
+        async with ex.source.export(turned) as export:
             assert [one.disk for one in export.disks] == list(turned.disks)
             await ThreadTransfer(Options(durable=False)).run(export, paths, lambda _: None)
         return [(disk.bus, paths[disk.key].read_bytes()) for disk in turned.disks]
@@ -176,10 +181,10 @@ def test_a_disk_that_the_export_lacks_is_named(vc: VCenter) -> None:
     async def act(ex: Exporting) -> None:
         vm = ex.vms["web"]
         more = replace(vm, disks=(*vm.disks, replace(vm.disks[0], key="2099", unit=9)))
-        async with export_vm(ex.connection, more, limits=ex.limits):
+        async with ex.source.export(more):
             raise AssertionError("a disk is missing")
 
-    with pytest.raises(SourceError, match=r"lacks its disk 2099 \(scsi 0:9\)"):
+    with pytest.raises(SourceError, match=r"lacks its disk 2099 \(pvscsi 0:9\)"):
         with_vcenter(vc, act)
     assert ends(vc) == ["aborted"]
 
@@ -187,7 +192,7 @@ def test_a_disk_that_the_export_lacks_is_named(vc: VCenter) -> None:
 def test_a_disk_that_nobody_described_is_named(vc: VCenter) -> None:
     async def act(ex: Exporting) -> None:
         fewer = replace(ex.vms["web"], disks=ex.vms["web"].disks[:2])
-        async with export_vm(ex.connection, fewer, limits=ex.limits):
+        async with ex.source.export(fewer):
             raise AssertionError("a disk would be lost")
 
     with pytest.raises(SourceError, match="VirtualAHCIController0:3"):
@@ -211,7 +216,7 @@ def test_a_standalone_host_is_exported_too(tmp_path: Path) -> None:
     (tmp_path / "0.vmdk").write_bytes(PACKED[0])
     vms = (Vm("web", (Disk(SIZES[0], tmp_path / "0.vmdk", controller="lsilogic"),)),)
     with vcenter(Inventory(vms, esxi=True), tls="self-signed") as esxi:
-        imported(esxi, tmp_path)
+        imported(esxi, tmp_path, datacenter="ha-datacenter")
         assert written(tmp_path)[0] == RAW[0]
         assert (ends(esxi), list(esxi.sessions())) == (["completed"], [])
 

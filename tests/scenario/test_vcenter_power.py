@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from rig.vcenter import POWERED_ON, SUSPENDED, Fault, Inventory, Shutdown, VCenter, Vm, vcenter
-from rig.vcenter_source import connection, described
+from rig.vcenter_source import connection, inventory, source
 from thresher.model.errors import SourceBusy, SourceDenied, SourceError, SourceNotFound
 from thresher.model.vm import PowerState, SourceVM
+from thresher.sources.vcenter.limits import ExportLimits
 from thresher.sources.vcenter.power import VCenterPower
 
 
@@ -44,7 +45,7 @@ def vc(shared: VCenter) -> Iterator[VCenter]:
 def with_power(vc: VCenter, name: str, act: Callable[[VCenterPower, SourceVM], Awaitable[Any]]) -> Any:
     async def run() -> Any:
         async with connection(vc) as entered:
-            vm = (await described(entered))[name]
+            vm = (await inventory(source(entered, ExportLimits())))[name]
             return await act(VCenterPower(entered), vm)
 
     return asyncio.run(run())

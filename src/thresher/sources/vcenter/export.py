@@ -20,7 +20,8 @@ from thresher.sources.vcenter.connection import VCenterConnection
 from thresher.sources.vcenter.lease import LeaseItem, NfcLease
 from thresher.sources.vcenter.limits import ExportLimits, Places
 from thresher.sources.vcenter.nfc import Meter, NfcDisk
-from thresher.sources.vcenter.properties import read
+from thresher.sources.vcenter.properties import machine, read
+from thresher.sources.vcenter.rows import moref
 from thresher.sources.vcenter.trust import spelled
 
 _log = logging.getLogger(__name__)
@@ -117,27 +118,23 @@ async def export_vm(connection: VCenterConnection, vm: SourceVM, *, limits: Expo
 
 
 def _host(instance: Any, vm: SourceVM) -> _Host:
-    host = read(instance, _machine(instance, vm), ["runtime.host"]).get("runtime.host")
+    host = read(instance, machine(instance, vm), "runtime.host").get("runtime.host")
     if host is None:
         return _Host("", "")
     try:
-        build = read(instance, host, ["config.product.build"]).get("config.product.build", "")
+        build = read(instance, host, "config.product.build").get("config.product.build", "")
     except vim.fault.NoPermission:
         build = ""
-    return _Host(str(host._moId), build)  # noqa: SLF001 - pyvmomi has no public name for a moref
+    return _Host(moref(host), build)
 
 
 def _session(instance: Any) -> str:
     return str(instance._stub.GetSessionId())  # noqa: SLF001 - pyvmomi has no public way to its session
 
 
-def _machine(instance: Any, vm: SourceVM) -> Any:
-    return vim.VirtualMachine(vm.id, instance._stub)  # noqa: SLF001 - pyvmomi's only way to a known object
-
-
 def _devices(instance: Any, vm: SourceVM) -> Mapping[Place, _Device]:
     """The VM's disks by where they hang."""
-    hardware = read(instance, _machine(instance, vm), ["config.hardware.device"])["config.hardware.device"]
+    hardware = read(instance, machine(instance, vm), "config.hardware.device")["config.hardware.device"]
     controllers = {device.key: device for device in hardware if isinstance(device, vim.vm.device.VirtualController)}
     found = {}
     for device in hardware:

@@ -18,7 +18,7 @@ from thresher.model.errors import SourceError, SourceNotFound, SourceUnreachable
 from thresher.model.vm import SourceVM
 from thresher.sources.vcenter.connection import VCenterConnection
 from thresher.sources.vcenter.faults import said
-from thresher.sources.vcenter.properties import read
+from thresher.sources.vcenter.properties import machine, read
 from thresher.sources.vcenter.uninterrupted import uninterrupted
 
 _log = logging.getLogger(__name__)
@@ -105,9 +105,8 @@ class NfcLease:
 
     async def _request(self) -> None:
         def export(instance: Any) -> Any:
-            machine = vim.VirtualMachine(self._vm.id, instance._stub)  # noqa: SLF001 - pyvmomi's only way
             try:
-                return machine.ExportVm()
+                return machine(instance, self._vm).ExportVm()
             except vim.fault.InvalidPowerState as error:
                 raise SourceError(
                     f"{self._vm.name} is {error.existingState} and can only be exported when it is off; switch it off"
@@ -117,7 +116,7 @@ class NfcLease:
 
     async def _ready(self) -> None:
         def look(instance: Any) -> Any:
-            found = read(instance, self._lease, ["state", "info", "error"])
+            found = read(instance, self._lease, "state", "info", "error")
             if found["state"] == _State.error:
                 self._over = True
                 raise found.get("error") or vim.fault.InvalidState(msg="the lease failed and does not say why")
@@ -161,7 +160,7 @@ class NfcLease:
         """Why it is over, or None while it is not. Raises SourceError."""
 
         def look(instance: Any) -> str | None:
-            found = read(instance, self._lease, ["state", "error"])
+            found = read(instance, self._lease, "state", "error")
             if found["state"] == _State.error:
                 return said(found["error"]) if "error" in found else "it does not say why"
             return "it was given back by someone else" if found["state"] == _State.done else None

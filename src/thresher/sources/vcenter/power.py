@@ -12,7 +12,7 @@ from thresher.model.errors import SourceBusy, SourceError
 from thresher.model.vm import PowerState, SourceVM
 from thresher.sources.vcenter.connection import VCenterConnection
 from thresher.sources.vcenter.faults import said
-from thresher.sources.vcenter.properties import read
+from thresher.sources.vcenter.properties import machine, read
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class VCenterPower:
         """Whether it runs now. Raises SourceError."""
 
         def look(instance: Any) -> PowerState:
-            return _STATES[read(instance, _machine(instance, vm), ["runtime.powerState"])["runtime.powerState"]]
+            return _STATES[read(instance, machine(instance, vm), "runtime.powerState")["runtime.powerState"]]
 
         return await self._connection.call(look)
 
@@ -54,7 +54,7 @@ class VCenterPower:
 
         def shut_down(instance: Any) -> None:
             try:
-                _machine(instance, vm).ShutdownGuest()
+                machine(instance, vm).ShutdownGuest()
             except vim.fault.ToolsUnavailable as error:
                 raise SourceError(
                     f"VMware Tools do not run in {vm.name}, so its guest cannot be asked to shut down; shut it down "
@@ -68,18 +68,18 @@ class VCenterPower:
 
     async def power_off(self, vm: SourceVM) -> None:
         """Switch it off, and wait until it is. Raises SourceError."""
-        await self._switch(vm, PowerState.OFF, lambda machine: machine.PowerOffVM_Task())
+        await self._switch(vm, PowerState.OFF, lambda known: known.PowerOffVM_Task())
 
     async def power_on(self, vm: SourceVM) -> None:
         """Switch it on, and wait until it is. Raises SourceError."""
-        await self._switch(vm, PowerState.ON, lambda machine: machine.PowerOnVM_Task())
+        await self._switch(vm, PowerState.ON, lambda known: known.PowerOnVM_Task())
 
     async def _switch(self, vm: SourceVM, wanted: PowerState, start: Callable[[Any], Any]) -> None:
         def begin(instance: Any) -> Any:
-            machine = _machine(instance, vm)
-            if _STATES[read(instance, machine, ["runtime.powerState"])["runtime.powerState"]] is wanted:
+            known = machine(instance, vm)
+            if _STATES[read(instance, known, "runtime.powerState")["runtime.powerState"]] is wanted:
                 return None
-            return start(machine)
+            return start(known)
 
         try:
             task = await self._connection.call(begin)
@@ -94,7 +94,7 @@ class VCenterPower:
         """Wait for a task: a few requests, ever further apart."""
 
         def look(instance: Any) -> bool:
-            info = read(instance, task, ["info.state", "info.error"])
+            info = read(instance, task, "info.state", "info.error")
             if info["info.state"] == vim.TaskInfo.State.error:
                 _log.debug("switching %s %s failed: %s", vm.name, wanted, said(info["info.error"]))
                 raise info["info.error"]
@@ -109,7 +109,3 @@ class VCenterPower:
                 )
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LOOK_S)
-
-
-def _machine(instance: Any, vm: SourceVM) -> Any:
-    return vim.VirtualMachine(vm.id, instance._stub)  # noqa: SLF001 - pyvmomi's only way to a known object

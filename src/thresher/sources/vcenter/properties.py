@@ -1,29 +1,31 @@
-"""Properties of one object, in one request."""
+"""Properties of one known object, in one request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from pyVmomi import vmodl
+from pyVmomi import vim
 
-_Query = vmodl.query.PropertyCollector
+from thresher.model.vm import SourceVM
+from thresher.sources.vcenter.collector import read_one
 
 
-def read(instance: Any, subject: Any, paths: Sequence[str]) -> dict[str, Any]:
-    """Read properties of a managed object through the PropertyCollector; what is unset is not in the answer.
+def machine(instance: Any, vm: SourceVM) -> Any:
+    """The managed object of a VM, without asking for it."""
+    return vim.VirtualMachine(vm.id, instance._stub)  # noqa: SLF001 - as pyvmomi's own samples do
 
-    It blocks, and raises what pyvmomi raises: call it through the connection.
+
+def read(instance: Any, subject: Any, *paths: str) -> Mapping[str, Any]:
+    """Read properties of a managed object; what is unset is not in the answer.
+
+    It blocks, and raises what pyvmomi raises, also for a property that the user may not see: call it through the
+    connection.
 
     Args:
         instance: the logged-in ``vim.ServiceInstance``.
         subject: the managed object.
         paths: of its properties, such as ``runtime.powerState``.
     """
-    wanted = _Query.FilterSpec(
-        objectSet=[_Query.ObjectSpec(obj=subject)],
-        propSet=[_Query.PropertySpec(type=type(subject), pathSet=list(paths))],
-    )
-    answer = instance.content.propertyCollector.RetrievePropertiesEx([wanted], _Query.RetrieveOptions())
-    found = answer.objects[0]
-    for missing in found.missingSet or ():
-        raise missing.fault
-    return {prop.name: prop.val for prop in found.propSet}
+    row = read_one(instance.RetrieveContent(), subject, paths)
+    for fault in row.refused.values():
+        raise fault
+    return row.values
