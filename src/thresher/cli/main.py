@@ -133,8 +133,12 @@ def demo(
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _terminate)
-    words = sys.argv[1:] or ["--help"]
-    sys.exit(_guarded(lambda: app(words, standalone_mode=False, prog_name="thresher")))
+    sys.exit(execute(sys.argv[1:] or ["--help"]))
+
+
+def execute(words: list[str]) -> int:
+    """Run one command and return the exit code."""
+    return _guarded(lambda: app(words, standalone_mode=False, prog_name="thresher"))
 
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:
