@@ -27,6 +27,8 @@ MIN_GRAIN = Sectors(8)
 """The format asks for a power of 2 "greater than 8" sectors; 8 itself is met in the field."""
 MAX_GRAIN = Sectors(4096)
 """2 MiB, sixteen times what platforms write; it bounds the memory for one grain."""
+MAX_GRAINS = 1 << 30
+"""As many as MAX_CAPACITY has of the usual 64 KiB; what remembers them stays bounded, whatever a header states."""
 GTES_PER_GT = 512
 MAX_PREFACE = 1 << 14
 """8 MiB for the header, the descriptor and padding in front of the data; platforms use 64 KiB."""
@@ -108,6 +110,12 @@ def _check_sizes(capacity: int, grain: int, gtes: int, offset: int) -> None:
     if capacity > MAX_CAPACITY // SECTOR:
         raise VmdkError(
             f"the VMDK header states {capacity} sectors: a disk has {human(MAX_CAPACITY)} at most",
+            offset=offset,
+        )
+    if capacity > grain * MAX_GRAINS:
+        raise VmdkError(
+            f"the VMDK header states {capacity} sectors in grains of {grain}: too many to keep in mind; export the"
+            " disk with grains of 64 KiB",
             offset=offset,
         )
     if gtes != GTES_PER_GT:
