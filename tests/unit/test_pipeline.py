@@ -208,7 +208,7 @@ def test_a_digest_that_fails_fails_the_copy(tmp_path: Path, workers: Executor) -
     class Failing:
         offset = 0
 
-        def update(self, data: memoryview) -> None:
+        def update(self, _data: memoryview) -> None:
             raise Broken("hash")
 
         def state(self) -> None:
