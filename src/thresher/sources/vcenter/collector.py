@@ -68,8 +68,11 @@ def read_these(content: Any, managed: Sequence[Any], paths: Sequence[str]) -> li
 
 
 def read_one(content: Any, managed: Any, paths: Sequence[str]) -> Row:
-    """Read one object. Raises ManagedObjectNotFound where it is gone."""
-    return read_these(content, [managed], paths)[0]
+    """Read one object. Raises ManagedObjectNotFound where it is gone, or hidden from the user."""
+    rows = read_these(content, [managed], paths)
+    if not rows:
+        raise vmodl.fault.ManagedObjectNotFound(msg="The object is not there, or hidden from the user", obj=managed)
+    return rows[0]
 
 
 def read_ancestors(content: Any, managed: Sequence[Any]) -> list[Row]:

@@ -18,6 +18,8 @@ from thresher.sources.vcenter.translate import PROPERTIES, source_vm
 Exporter = Callable[[VCenterConnection, SourceVM], AbstractAsyncContextManager[Export]]
 """Opens the disks of a VM that is off."""
 
+_CANDIDATE = tuple(dict.fromkeys((*DETAILS, *PROPERTIES)))
+
 
 class VCenterSource:
     """The VMs of one datacenter of a vCenter, or of a standalone ESXi host.
@@ -97,7 +99,7 @@ class VCenterSource:
             morefs = _by_uuid(content, datacenter, name)
         # As pyvmomi's own samples do; there is no public name for an instance's stub.
         managed = [vim.VirtualMachine(moref, instance._stub) for moref in morefs]  # noqa: SLF001
-        vms.update({row.moref: row for row in read_these(content, managed, (*DETAILS, *PROPERTIES))})
+        vms.update({row.moref: row for row in read_these(content, managed, _CANDIDATE)})
         around = Surroundings(rows)
         root = f"{path_of(datacenter, read_ancestors(content, [datacenter]))}/vm" if folder.strip("/") else ""
         return source_vm(choose(list(vms.values()), around, name, folder, root=root), around)
