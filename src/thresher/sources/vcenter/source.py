@@ -18,6 +18,8 @@ from thresher.sources.vcenter.translate import PROPERTIES, source_vm
 Exporter = Callable[[VCenterConnection, SourceVM], AbstractAsyncContextManager[Export]]
 """Opens the disks of a VM that is off."""
 
+_NAMES_EACH = 10
+"""So many names take the place of one VM in an answer."""
 _CANDIDATE = tuple(dict.fromkeys((*DETAILS, *PROPERTIES)))
 
 
@@ -92,7 +94,7 @@ class VCenterSource:
     def _find(self, instance: Any, name: str, folder: str) -> SourceVM:
         content = instance.RetrieveContent()
         datacenter = find_datacenter(content, self._datacenter, self._connection.host)
-        rows = read_all(content, datacenter, {"VirtualMachine": NAMES, **SURROUNDINGS}, self._page)
+        rows = read_all(content, datacenter, {"VirtualMachine": NAMES, **SURROUNDINGS}, self._page * _NAMES_EACH)
         vms = {row.moref: row for row in rows if row.kind == "VirtualMachine"}
         morefs = candidates(list(vms.values()), name)
         if not morefs and is_uuid(name):
