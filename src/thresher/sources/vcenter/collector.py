@@ -30,8 +30,10 @@ SURROUNDINGS: Wanted = {
 """What VMs refer to by id, and what it is called."""
 
 
-def read_all(content: Any, container: Any, wanted: Wanted, page: int = PAGE) -> list[Row]:
-    """Read all objects of the wanted types below ``container``.
+def read_pages(content: Any, container: Any, wanted: Wanted, page: int = PAGE) -> Iterator[list[Row]]:
+    """Read all objects of the wanted types below ``container``, page by page.
+
+    What pyvmomi makes of 10,000 VMs takes most of a gigabyte: a page is to be used and forgotten.
 
     Args:
         content: of the service instance.
@@ -42,7 +44,12 @@ def read_all(content: Any, container: Any, wanted: Wanted, page: int = PAGE) -> 
     query = vmodl.query.PropertyCollector
     with _view(content, container, [getattr(vim, name) for name in wanted]) as view:
         members = query.TraversalSpec(name="view", path="view", skip=False, type=vim.view.ContainerView)
-        return _retrieve(content, query.ObjectSpec(obj=view, skip=True, selectSet=[members]), wanted, page)
+        yield from _retrieve(content, [query.ObjectSpec(obj=view, skip=True, selectSet=[members])], wanted, page)
+
+
+def read_all(content: Any, container: Any, wanted: Wanted, page: int = PAGE) -> list[Row]:
+    """Read all objects of the wanted types below ``container``: for what is small."""
+    return [row for rows in read_pages(content, container, wanted, page) for row in rows]
 
 
 def members(content: Any, container: Any, kind: Any) -> list[Any]:
@@ -51,11 +58,21 @@ def members(content: Any, container: Any, kind: Any) -> list[Any]:
         return list(view.view)
 
 
+def read_these(content: Any, managed: Sequence[Any], paths: Sequence[str]) -> list[Row]:
+    """Read some objects of one type in one request. Raises ManagedObjectNotFound where one is gone."""
+    if not managed:
+        return []
+    kind = type(managed[0]).__name__.rpartition(".")[2]
+    objects = [vmodl.query.PropertyCollector.ObjectSpec(obj=one) for one in managed]
+    return [row for rows in _retrieve(content, objects, {kind: paths}, PAGE) for row in rows]
+
+
 def read_one(content: Any, managed: Any, paths: Sequence[str]) -> Row:
-    """Read one object. Raises ManagedObjectNotFound where it is gone."""
-    kind = type(managed).__name__.rpartition(".")[2]
-    spec = vmodl.query.PropertyCollector.ObjectSpec(obj=managed)
-    return _retrieve(content, spec, {kind: paths}, 1)[0]
+    """Read one object. Raises ManagedObjectNotFound where it is gone, or hidden from the user."""
+    rows = read_these(content, [managed], paths)
+    if not rows:
+        raise vmodl.fault.ManagedObjectNotFound(msg="The object is not there, or hidden from the user", obj=managed)
+    return rows[0]
 
 
 def read_ancestors(content: Any, managed: Sequence[Any]) -> list[Row]:
@@ -65,7 +82,8 @@ def read_ancestors(content: Any, managed: Sequence[Any]) -> list[Row]:
         name="up", path="parent", type=vim.ManagedEntity, skip=False, selectSet=[query.SelectionSpec(name="up")]
     )
     objects = [query.ObjectSpec(obj=one, skip=False, selectSet=[upward]) for one in managed]
-    return _retrieve(content, objects, {"ManagedEntity": ("name", "parent")}, PAGE)
+    pages = _retrieve(content, objects, {"ManagedEntity": ("name", "parent")}, PAGE)
+    return [row for rows in pages for row in rows]
 
 
 @contextlib.contextmanager
@@ -79,20 +97,18 @@ def _view(content: Any, container: Any, kinds: Sequence[Any]) -> Iterator[Any]:
             view.Destroy()
 
 
-def _retrieve(content: Any, objects: Any, wanted: Wanted, page: int) -> list[Row]:
+def _retrieve(content: Any, objects: Sequence[Any], wanted: Wanted, page: int) -> Iterator[list[Row]]:
     query = vmodl.query.PropertyCollector
     specs = [query.PropertySpec(type=getattr(vim, name), pathSet=list(paths)) for name, paths in wanted.items()]
-    object_set = objects if isinstance(objects, list) else [objects]
     collector = content.propertyCollector
     answer = collector.RetrievePropertiesEx(
-        [query.FilterSpec(objectSet=object_set, propSet=specs, reportMissingObjectsInResults=False)],
+        [query.FilterSpec(objectSet=list(objects), propSet=specs, reportMissingObjectsInResults=False)],
         query.RetrieveOptions(maxObjects=page),
     )
-    rows: list[Row] = []
     while answer is not None:
-        rows += [_row(found) for found in answer.objects]
-        answer = collector.ContinueRetrievePropertiesEx(answer.token) if answer.token else None
-    return rows
+        token = answer.token
+        yield [_row(found) for found in answer.objects]
+        answer = collector.ContinueRetrievePropertiesEx(token) if token else None
 
 
 def _row(found: Any) -> Row:

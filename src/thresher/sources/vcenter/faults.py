@@ -131,6 +131,7 @@ def _of_network(error: OSError, host: str) -> SourceError:
     if isinstance(error, socket.gaierror):
         return SourceUnreachable(f"the name of {host} cannot be resolved; check it and the DNS")
     if isinstance(error, ssl.SSLError):
-        return SourceUnreachable(f"{host} does not speak TLS as expected ({error.reason}); check the port")
+        why = getattr(error, "reason", None) or type(error).__name__  # set by OpenSSL alone
+        return SourceUnreachable(f"{host} does not speak TLS as expected ({why}); check the port")
     words = error.strerror or type(error).__name__
     return SourceUnreachable(f"{host} cannot be reached: {words}; check the network and the vCenter")

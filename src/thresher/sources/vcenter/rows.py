@@ -51,7 +51,7 @@ class Surroundings:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = {row.moref: row for row in rows}
-        self._opaque = {row.get("summary").opaqueNetworkId: row for row in rows if row.kind == "OpaqueNetwork"}
+        self._opaque = {summary.opaqueNetworkId: row for row in rows if (summary := row.get("summary")) is not None}
 
     def datastore(self, moref: str) -> str:
         """The name of a datastore, "" where it cannot be seen."""

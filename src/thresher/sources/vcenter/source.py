@@ -8,15 +8,17 @@ from pyVmomi import vim
 
 from thresher.model.vm import SourceVM
 from thresher.ports import Export, SourceFacts
-from thresher.sources.vcenter.collector import PAGE, SURROUNDINGS, read_all, read_ancestors, read_one
+from thresher.sources.vcenter.collector import PAGE, SURROUNDINGS, read_all, read_ancestors, read_pages, read_these
 from thresher.sources.vcenter.connection import VCenterConnection
 from thresher.sources.vcenter.datacenter import check_privileges, find_datacenter, path_of
-from thresher.sources.vcenter.find import NAMES, choose
-from thresher.sources.vcenter.rows import Surroundings
+from thresher.sources.vcenter.find import DETAILS, NAMES, candidates, choose, is_uuid
+from thresher.sources.vcenter.rows import Surroundings, moref
 from thresher.sources.vcenter.translate import PROPERTIES, source_vm
 
 Exporter = Callable[[VCenterConnection, SourceVM], AbstractAsyncContextManager[Export]]
 """Opens the disks of a VM that is off."""
+
+_CANDIDATE = tuple(dict.fromkeys((*DETAILS, *PROPERTIES)))
 
 
 class VCenterSource:
@@ -82,18 +84,33 @@ class VCenterSource:
     def _inventory(self, instance: Any) -> Sequence[SourceVM]:
         content = instance.RetrieveContent()
         datacenter = find_datacenter(content, self._datacenter, self._connection.host)
-        rows = read_all(content, datacenter, {"VirtualMachine": PROPERTIES, **SURROUNDINGS}, self._page)
-        around = Surroundings(rows)
-        vms = [source_vm(row, around) for row in rows if row.kind == "VirtualMachine"]
+        around = Surroundings(read_all(content, datacenter, SURROUNDINGS, self._page))
+        pages = read_pages(content, datacenter, {"VirtualMachine": PROPERTIES}, self._page)
+        vms = [source_vm(row, around) for rows in pages for row in rows]
         return sorted(vms, key=lambda vm: (vm.folder, vm.name, vm.id))
 
     def _find(self, instance: Any, name: str, folder: str) -> SourceVM:
         content = instance.RetrieveContent()
         datacenter = find_datacenter(content, self._datacenter, self._connection.host)
         rows = read_all(content, datacenter, {"VirtualMachine": NAMES, **SURROUNDINGS}, self._page)
+        vms = {row.moref: row for row in rows if row.kind == "VirtualMachine"}
+        morefs = candidates(list(vms.values()), name)
+        if not morefs and is_uuid(name):
+            morefs = _by_uuid(content, datacenter, name)
+        # As pyvmomi's own samples do; there is no public name for an instance's stub.
+        managed = [vim.VirtualMachine(moref, instance._stub) for moref in morefs]  # noqa: SLF001
+        vms.update({row.moref: row for row in read_these(content, managed, _CANDIDATE)})
         around = Surroundings(rows)
-        vms = [row for row in rows if row.kind == "VirtualMachine"]
         root = f"{path_of(datacenter, read_ancestors(content, [datacenter]))}/vm" if folder.strip("/") else ""
-        chosen = choose(vms, around, name, folder, root=root)
-        managed = vim.VirtualMachine(chosen.moref, instance._stub)  # noqa: SLF001 - as pyvmomi's own samples do
-        return source_vm(read_one(content, managed, PROPERTIES), around)
+        return source_vm(choose(list(vms.values()), around, name, folder, root=root), around)
+
+
+def _by_uuid(content: Any, datacenter: Any, uuid: str) -> list[str]:
+    """The VMs with that instance UUID, which is theirs alone, or with that SMBIOS UUID, which a copy may share."""
+    for instance_uuid in (True, False):
+        found = content.searchIndex.FindAllByUuid(
+            datacenter=datacenter, uuid=uuid.lower(), vmSearch=True, instanceUuid=instance_uuid
+        )
+        if found:
+            return [moref(vm) for vm in found]
+    return []
