@@ -379,10 +379,10 @@ def test_an_exception_in_the_middle_aborts(vc: VCenter) -> None:
     assert "HttpNfcLeaseComplete" not in vc.log().soap
 
 
-@pytest.mark.parametrize("moments", range(12))
+@pytest.mark.parametrize("moments", range(0, 16, 2))
 def test_a_cancellation_at_any_moment_leaves_nothing(vc: VCenter, tmp_path: Path, moments: int) -> None:
     async def act(ex: Exporting) -> None:
-        vc.faults(bytes_per_second=1_000_000)
+        vc.faults(bytes_per_second=1_500_000)
         transfer = asyncio.create_task(ex.transfer("web", tmp_path))
         await asyncio.sleep(0.03 * moments)
         transfer.cancel()
@@ -467,10 +467,10 @@ def test_an_export_that_is_stopped_does_not_wait_for_another(vc: VCenter, tmp_pa
         async with ex.open("farm-a-00001") as other:
             source = other.disks[0].bytes
             assert source is not None
-            vc.faults(bytes_per_second=500_000)
+            vc.faults(bytes_per_second=1_000_000)
             stream = await asyncio.to_thread(source.open)
             stopped = asyncio.create_task(ex.transfer("web", tmp_path))
-            await until(lambda: sum(vc.log().streams.values()) == 2)
+            await until(lambda: sum(vc.log().streams.values()) + len(vc.log().downloads) > 1)
             stopped.cancel()  # two of its disks wait in threads, while the other export reads on
             with pytest.raises(asyncio.CancelledError):
                 await stopped
