@@ -86,14 +86,14 @@ def run(
         int, typer.Option("--boot-timeout", min=1, metavar="SECONDS", help="How long to wait for them.")
     ] = 120,
     output: Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")] = Output.TABLE,
-) -> None:
+) -> int:
     """Import VMs on this machine, from the same manifests that go to a cluster.
 
     The same command again goes on where the last one ended.
     """
     from thresher.cli import run as command
 
-    command.run(manifests, to, command.Boot(boot, boot_timeout), output)
+    return command.run(manifests, to, command.Boot(boot, boot_timeout), output)
 
 
 @app.command(epilog=EPILOG)
@@ -101,11 +101,11 @@ def demo(
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="Keep the VM in this folder; else it is removed.")
     ] = None,
-) -> None:
+) -> int:
     """Make a sample VM, serve it, import it, boot it, and show what it says."""
     from thresher.cli import demo as command
 
-    command.run(to)
+    return command.run(to)
 
 
 def main() -> NoReturn:
