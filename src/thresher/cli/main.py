@@ -149,13 +149,14 @@ def _guarded(command: Callable[[], object]) -> int:
     """The exit code of a command; what went wrong is said in one sentence on standard error."""
     try:
         result = command()
+        sys.stdout.flush()  # so that whoever stopped reading is met here, not when Python ends
     except ThresherError as error:
         return _say(str(error), error.exit_code)
     except typer.TyperException as error:
         return _say(f"{error.format_message().rstrip('.')}; see --help", UsageError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _say("stopped; run the same command again to go on", Stopped.exit_code)
-    except BrokenPipeError:  # whoever read our output has enough
+    except (BrokenPipeError, SystemExit):  # whoever read our output has enough; rich makes the one the other
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
