@@ -86,7 +86,7 @@ def test_an_io_error_says_what_it_was(sink: SparseFile) -> None:
     sink.close()
     end, sink._fd = os.pipe()
     for action in (lambda: sink.write(0, [b"a"]), sink.flush, lambda: sink.size(Bytes(1))):
-        with pytest.raises(TargetError, match="Illegal seek|Invalid argument") as caught:
+        with pytest.raises(TargetError, match=r"Illegal seek|Invalid argument") as caught:
             action()
         assert not isinstance(caught.value, TargetFull)
     sink.close()
