@@ -1,4 +1,4 @@
 """The composition root: the only room that knows which adapter serves which kind.
 
-It imports nothing by itself: converting a disk needs no manifests, and what reads those takes half a second to load.
+It imports nothing by itself: converting a disk needs no manifests, and what reads those takes a while to load.
 """
