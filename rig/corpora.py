@@ -1,5 +1,6 @@
 """The first inputs of the fuzz targets, generated or taken from tests/data: ``python -m rig.corpora FOLDER``."""
 
+import struct
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,22 +9,32 @@ from rig import tars, vmdk
 from rig.disks import noise
 from thresher.formats.vmdk import write_stream
 from thresher.model.extent import Extent
-from thresher.model.units import KIB, Bytes
+from thresher.model.units import KIB, SECTOR, Bytes
 
 _OVF = Path(__file__).parents[1] / "tests" / "data" / "ovf"
 _DESCRIPTOR = b'# Disk DescriptorFile\nversion=1\ncreateType="twoGbMaxExtentSparse"\nRW 4192256 SPARSE "d-s001.vmdk"\n'
 _MANIFEST = b"SHA256(disk.vmdk)= " + b"ab" * 32 + b"\nSHA1(d.ovf)= " + b"cd" * 20 + b"\n"
 
+_OVERHEAD = 64
+"""Where a VMDK's header says, in sectors, where its data begin."""
+
+
+def _without_overhead(stream: bytes) -> bytes:
+    """The same stream with its data right behind the header: short inputs are many inputs a second."""
+    (overhead,) = struct.unpack_from("<Q", stream, _OVERHEAD)
+    return stream[:_OVERHEAD] + struct.pack("<Q", 1) + stream[_OVERHEAD + 8 : SECTOR] + stream[overhead * SECTOR :]
+
 
 def _vmdk() -> dict[str, bytes]:
     small = vmdk.Header(100 * 8, grain_size=8)
     in_order = {index * 8: bytes([index]) * 4 * KIB for index in (0, 1, 7, 99)}
-    return {
+    streams = {
         "empty": vmdk.stream(small, {}),
         "in-order": vmdk.stream(small, in_order),
         "shuffled": vmdk.stream(small, reversed(in_order.items())),
         "ours": b"".join(write_stream([Extent(Bytes(0), Bytes(KIB), noise(KIB, 1))], Bytes(64 * KIB))),
     }
+    return {name: _without_overhead(stream) for name, stream in streams.items()}
 
 
 def _ova() -> dict[str, bytes]:

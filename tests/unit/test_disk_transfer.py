@@ -366,7 +366,12 @@ def test_the_first_failure_stops_the_others(tmp_path: Path) -> None:
     export, sources = several(3)
     other = threading.Event()
     sources["disk-1"].data = BROKEN
-    sources["disk-0"].on_read = lambda at: at > 4 * MIB and other.wait(0.2) and None
+
+    def slow(at: int) -> None:
+        if at > 4 * MIB:
+            other.wait(0.2)
+
+    sources["disk-0"].on_read = slow
     with pytest.raises(VmdkError):
         asyncio.run(ThreadTransfer(DURABLE).run(export, {key: tmp_path / key for key in sources}, lambda _: None))
     assert not (tmp_path / "disk-0").exists()

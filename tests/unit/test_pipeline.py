@@ -159,11 +159,15 @@ def test_a_failing_thread_ends_the_copy(what: str, number: int, tmp_path: Path, 
     sink = Sink(tmp_path / "d", nth(what, number))
     safe: list[int] = []
     slow = threading.Event()
+
+    def wait() -> None:
+        slow.wait(0.02)
+
     pipeline = Pipeline(
         RawDecoder(Bytes(SIZE)), sink, workers, on_safe=lambda r: safe.append(r.offset), pace=Pace(MIB, 0.0)
     )
     with pytest.raises(TargetError, match=f"{what} {number} failed"):
-        copy(pipeline, RAW, lambda: slow.wait(0.02) and None)
+        copy(pipeline, RAW, wait)
     assert len(safe) < 20
     sink.close()
 
