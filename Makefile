@@ -27,6 +27,9 @@ rig: setup ## build the real parts that tests run against, into the cache
 test: setup ## run every test
 	@$(PY) -m pytest
 
+fuzz: setup ## every fuzz target for FUZZ_SECONDS (60) each
+	@scripts/fuzz.sh
+
 bench-convert: ## thresher convert against curl and qemu-img, side by side (some minutes, 6 GB)
 	@scripts/setup.sh $(APT_BENCH)
 	@$(PY) -m benchmarks.convert

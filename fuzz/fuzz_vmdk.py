@@ -18,8 +18,10 @@ def told_by(parser: StreamVmdkParser, data: bytes, step: int, places: list[tuple
     try:
         for at in range(0, len(data), step):
             for event in parser.receive(data[at : at + step]):
-                grain = isinstance(event, Grain)
-                told.append((event.offset, event.length, bytes(event.payload)) if grain else "end")
+                if isinstance(event, Grain):
+                    told.append((event.offset, event.length, bytes(event.payload)))
+                else:
+                    told.append("end")
             place = parser.checkpoint()
             if place is not None:
                 places.append((len(told), place))
