@@ -130,6 +130,38 @@ def demo(
     return command.run(to)
 
 
+@app.command(epilog=EPILOG, hidden=True)
+def worker(
+    manifests: Annotated[
+        list[str], typer.Option("--filename", "-f", metavar="FILE", help="Manifests of one import; '-' is stdin.")
+    ],
+    scratch: Annotated[Path, typer.Option("--scratch", metavar="DIR", help="Where the disks are written.")],
+    token_file: Annotated[
+        Path, typer.Option("--token-file", metavar="FILE", help="Holds the secret part of the disks' URLs.")
+    ],
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen", metavar="ADDRESS[:PORT]", help="Where to serve them; else at POD_IP and THRESHER_DISK_PORT."
+        ),
+    ] = None,
+    report_configmap: Annotated[
+        str | None, typer.Option("--report-configmap", metavar="NAMESPACE/NAME", help="Report to this ConfigMap.")
+    ] = None,
+    report_file: Annotated[
+        Path | None,
+        typer.Option("--report-file", metavar="FILE", help="Report to this file; FILE.command with 'stop' in it ends."),
+    ] = None,
+) -> int:
+    """Carry out the transfer of one import and serve its disks: what the operator starts in a Pod.
+
+    Ends with 0 when the command says stop. The same command on the same scratch goes on where the last one ended.
+    """
+    from thresher.cli import worker as command
+
+    return command.run_and_report(manifests, scratch, token_file, listen, (report_configmap, report_file))
+
+
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _terminate)
