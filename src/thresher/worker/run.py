@@ -16,7 +16,8 @@ from thresher.model.failure import Failure
 from thresher.model.report import Report, WorkerPhase
 from thresher.model.spec import ImportSpec, Verify
 from thresher.transfer.serving import DiskServer
-from thresher.wiring import local_transfer, source_of
+from thresher.wiring.images import local_transfer
+from thresher.wiring.sources import SourcePool
 from thresher.worker.board import Board
 from thresher.worker.moving import ImportTransfer, Served
 from thresher.worker.reporting import Pump, Reporter
@@ -108,7 +109,7 @@ def _import_transfer(job: Job, server: DiskServer, board: Board) -> ImportTransf
     checksum = "sha512" if job.spec.verify is Verify.SHA512 else None
     return ImportTransfer(
         job.spec,
-        lambda: source_of(source, job.manifests),
+        lambda: SourcePool(job.manifests).get(source).source,
         local_transfer(durable=True, image_checksum=checksum),
         Scratch(job.scratch, job.spec.uid),
         Served(server, job.serving.url(server.port)),
