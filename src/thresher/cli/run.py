@@ -11,13 +11,13 @@ from typing import TextIO
 from thresher.api.convert import import_spec
 from thresher.api.manifests import Manifests, load_manifests
 from thresher.api.virtualmachineimport import VirtualMachineImport
+from thresher.cli.attempts import Attempts
 from thresher.cli.choices import Output
 from thresher.cli.phrases import phrase
 from thresher.cli.progress import Report, reporter
 from thresher.cli.records import RecordFile
 from thresher.cli.results import Finished, print_results, print_running
-from thresher.imports.observed import Failure, Recorded, Step
-from thresher.imports.policy import DEFAULT
+from thresher.imports.observed import Failure
 from thresher.imports.seams import Hooks, Outcome
 from thresher.imports.status import ImportStatus
 from thresher.imports.steps import ImportRun
@@ -99,7 +99,6 @@ class _Run:
         self._boot = boot
         self._report = report
         self._said: tuple[str, str] | None = None
-        self._failing: set[tuple[Step, int]] = set()
 
     async def drive(self) -> Finished:
         """Drive the import to its end. What stops this one does not stop the others of the same manifests."""
@@ -112,7 +111,7 @@ class _Run:
         hooks = Hooks(
             on_status=self._on_status,
             on_progress=lambda progress: self._report.progress(f"{self._label} {progress.disk}", progress),
-            on_record=self._on_record,
+            on_record=Attempts(self._record.save, self._line),
         )
         run = ImportRun(self._local.spec, self._local.ports, hooks, recorded=self._record.load())
         outcome = await run.run()
@@ -136,14 +135,6 @@ class _Run:
             return await self._local.target.prove_boot(spec, vm, None, self._boot.timeout_s), None
         except BootError as error:
             return "", error if spec.verify is Verify.BOOT else None
-
-    def _on_record(self, recorded: Recorded) -> None:
-        self._record.save(recorded)
-        failing = {(tries.step, tries.count) for tries in recorded.tries if tries.failure.retryable}
-        for _, count in sorted(failing - self._failing):
-            if count < DEFAULT.attempts and recorded.gave_up is None:  # or the wait looks like a hang
-                self._line(f"attempt {count} of {DEFAULT.attempts} failed, another follows")
-        self._failing = failing
 
     def _on_status(self, status: ImportStatus) -> None:
         said = (status.import_status.value, phrase(status))
