@@ -338,6 +338,14 @@ def test_what_is_no_ova(tmp_path: Path) -> None:
     assert len(complaints(outcome)) == 1
 
 
+def test_a_server_that_comes_back_is_asked_again(site: Path, tmp_path: Path) -> None:
+    with serve(site, faults=Faults(unavailable=1)) as web:
+        outcome = imported(tmp_path, source(f"{web.url}web.ova"), wanted())
+    assert results(outcome)[0]["status"] == "virtualMachineCreated"
+    assert "attempt 1 of 5 failed, another follows" in outcome.err
+    assert "503" in outcome.err
+
+
 # -- interruption -------------------------------------------------------------------------------------------
 
 

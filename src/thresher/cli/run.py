@@ -11,6 +11,7 @@ from typing import TextIO
 from thresher.api.convert import import_spec
 from thresher.api.manifests import Manifests
 from thresher.api.virtualmachineimport import VirtualMachineImport
+from thresher.cli.attempts import Attempts
 from thresher.cli.choices import Output
 from thresher.cli.manifests import read_manifests
 from thresher.cli.phrases import phrase
@@ -100,7 +101,7 @@ class _Run:
         hooks = Hooks(
             on_status=self._on_status,
             on_progress=lambda progress: self._report.progress(f"{self._label} {progress.disk}", progress),
-            on_record=self._record.save,
+            on_record=Attempts(self._record.save, self._line),
         )
         run = ImportRun(self._local.spec, self._local.ports, hooks, recorded=self._record.load())
         outcome = await run.run()
