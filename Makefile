@@ -24,7 +24,7 @@ demo: ## import a sample OVA and boot it: the main job, end to end
 rig: setup ## build the real parts that tests run against, into the cache
 	@$(PY) -m rig
 
-test: setup ## run every test
+test: rig ## run every test
 	@$(PY) -m pytest
 
 bench-convert: ## thresher convert against curl and qemu-img, side by side (some minutes, 6 GB)
