@@ -107,6 +107,13 @@ def run(
     boot_timeout: Annotated[
         int, typer.Option("--boot-timeout", min=1, metavar="SECONDS", help="How long to wait for them.")
     ] = 120,
+    imports: Annotated[int, typer.Option("--imports", min=1, metavar="N", help="How many imports at once.")] = 4,
+    disks_per_source: Annotated[
+        int, typer.Option("--disks-per-source", min=1, metavar="N", help="How many disks at once from one vCenter.")
+    ] = 8,
+    disks_per_host: Annotated[
+        int, typer.Option("--disks-per-host", min=1, metavar="N", help="How many disks at once from one ESXi host.")
+    ] = 4,
     output: Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")] = Output.TABLE,
 ) -> int:
     """Import VMs on this machine, from the same manifests that go to a cluster.
@@ -115,7 +122,8 @@ def run(
     """
     from thresher.cli import run as command
 
-    return command.run(manifests, to, command.Boot(boot, boot_timeout), output)
+    limits = command.Limits.of(imports, disks_per_source, disks_per_host)
+    return command.run(manifests, to, command.Boot(boot, boot_timeout), limits, output)
 
 
 @app.command(epilog=EPILOG)
