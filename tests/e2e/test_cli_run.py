@@ -113,9 +113,7 @@ def test_several_imports_of_one_file(site: Path, tmp_path: Path) -> None:
 def test_status_lines_say_what_happens(site: Path, tmp_path: Path) -> None:
     with serve(site) as web:
         outcome = imported(tmp_path, source(f"{web.url}web.ova"), wanted())
-    said = [line.split(" ", 2) for line in outcome.err.splitlines()]
-    assert all(re.fullmatch(r"\d\d:\d\d:\d\d", when) and who == "default/web" for when, who, _ in said)
-    text = "\n".join(what for _, _, what in said)
+    text = "\n".join(re.findall(r"^\d\d:\d\d:\d\d default/web (.*)$", outcome.err, re.MULTILINE))
     words = (
         "virtualMachineImportValid",
         "sourceReady: copying 2 disks, 288.0 MiB",
@@ -262,7 +260,7 @@ def test_one_that_fails_does_not_stop_the_other(site: Path, tmp_path: Path) -> N
 
 def refused(folder: Path, *objects: dict[str, Any]) -> str:
     outcome = imported(folder, *objects)
-    said = cli.complaint(outcome)
+    (said,) = complaints(outcome)
     assert (outcome.code, outcome.out) == (USAGE, ""), said
     assert not (folder / "out").exists()
     return said
@@ -339,7 +337,7 @@ def test_what_is_no_ova(tmp_path: Path) -> None:
 
 
 def test_a_server_that_comes_back_is_asked_again(site: Path, tmp_path: Path) -> None:
-    with serve(site, faults=Faults(unavailable=1)) as web:
+    with serve(site, faults=Faults(unavailable=2)) as web:
         outcome = imported(tmp_path, source(f"{web.url}web.ova"), wanted())
     assert results(outcome)[0]["status"] == "virtualMachineCreated"
     assert "attempt 1 of 5 failed, another follows" in outcome.err
