@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
-import typer
 
 from rig import cli
 from thresher.cli.main import _guarded
@@ -45,7 +45,7 @@ def test_a_defect_is_called_so(capsys: pytest.CaptureFixture[str], monkeypatch: 
         _guarded(failing)
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, typer.Abort])
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, click.Abort])
 def test_a_stop(stop: type[BaseException], capsys: pytest.CaptureFixture[str]) -> None:
     def stopped() -> None:
         raise stop

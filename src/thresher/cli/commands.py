@@ -1,0 +1,172 @@
+"""The commands and their options. Each loads what it needs when it is run, and no more: a conversion starts at once."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import click
+
+from thresher import __version__
+from thresher.cli.choices import Algorithm, Listing, Output
+
+EPILOG = (
+    "Exit codes: 0 done; 1 a defect of Thresher's; 2 wrong arguments or manifests; 3 malformed input; "
+    "4 the source failed or refused; 5 the target failed, or is full; 6 a checksum or size does not agree; "
+    "7 nothing was touched, because something would be lost; 8 the new VM did not come up; 130 stopped."
+)
+_FILE = click.Path(path_type=Path)
+_AT_LEAST_ONE = click.IntRange(min=1)
+
+
+class _OneOf(click.Choice[str]):
+    """click itself offers an enumeration's names, which are not what users write."""
+
+    def __init__(self, kind: type[StrEnum]) -> None:
+        super().__init__([member.value for member in kind])
+        self._kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The member of that value. Raises BadParameter."""
+        return value if isinstance(value, self._kind) else self._kind(super().convert(value, param, ctx))
+
+
+_ca = click.option("--ca", type=_FILE, metavar="FILE", help="Trust these certificates (PEM) for HTTPS.")
+_output = click.option(
+    "--output", "-o", type=_OneOf(Output), default=Output.TABLE.value, show_default=True, help="How to print it."
+)
+_manifests = click.option(
+    "--filename",
+    "-f",
+    "manifests",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help="Manifests of Secrets, sources and imports; '-' is standard input. May be given several times.",
+)
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="thresher", message="%(prog)s %(version)s")
+def root() -> None:
+    """Imports virtual machines from vCenter, OpenStack and OVA files into Harvester."""
+
+
+@root.command(epilog=EPILOG)
+@click.argument("source", metavar="FILE|URL")
+@_output
+@_ca
+def inspect(source: str, output: Output, ca: Path | None) -> None:
+    """Say what an .ova or .ovf holds, here or on a web server."""
+    from thresher.cli import inspect as command
+
+    command.run(source, output, ca)
+
+
+@root.command(epilog=EPILOG)
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST", type=_FILE)
+@click.option("--checksum", type=_OneOf(Algorithm), help="Hash the finished image too, holes included.")
+@_output
+@_ca
+def convert(source: str, destination: Path, checksum: Algorithm | None, output: Output, ca: Path | None) -> None:
+    """Turn one disk image into a sparse RAW file, in one pass and without scratch space.
+
+    SRC is a VMDK (or qcow2, VHD, VHDX): a file, '-' or a URL. DST is the file to write.
+    """
+    from thresher.cli import convert as command
+
+    command.run(source, destination, checksum, output, ca)
+
+
+@root.command(epilog=EPILOG)
+@_manifests
+@click.option("--watch", "-w", is_flag=True, help="Look again and again, and tell each change.")
+@_output
+def check(manifests: tuple[str, ...], output: Output, *, watch: bool) -> int:
+    """Look at the sources of manifests: are they reachable, trusted, and are the credentials good?"""
+    from thresher.cli import sources as command
+
+    return command.check(manifests, output, watch=watch)
+
+
+@root.command(epilog=EPILOG)
+@_manifests
+@click.option(
+    "--output", "-o", type=_OneOf(Listing), default=Listing.TABLE.value, show_default=True, help="How to print it."
+)
+def inventory(manifests: tuple[str, ...], output: Listing) -> None:
+    """List the VMs of a source, with what an import needs to know."""
+    from thresher.cli import inventory as command
+
+    command.run(manifests, output)
+
+
+@root.command(epilog=EPILOG)
+@_manifests
+@click.option("--to", type=_FILE, required=True, metavar="DIR", help="The folder that VMs are imported into.")
+@click.option("--boot", is_flag=True, help="Start each VM with QEMU and wait for its first words.")
+@click.option(
+    "--boot-timeout", type=_AT_LEAST_ONE, default=120, show_default=True, metavar="SECONDS", help="For how long."
+)
+@click.option("--imports", type=_AT_LEAST_ONE, default=4, show_default=True, metavar="N", help="Imports at once.")
+@click.option(
+    "--disks-per-source", type=_AT_LEAST_ONE, default=8, show_default=True, metavar="N",
+    help="Disks read at once from one vCenter.",
+)  # fmt: skip
+@click.option(
+    "--disks-per-host", type=_AT_LEAST_ONE, default=4, show_default=True, metavar="N",
+    help="Disks read at once from one ESXi host.",
+)  # fmt: skip
+@_output
+def run(
+    manifests: tuple[str, ...],
+    to: Path,
+    boot_timeout: int,
+    imports: int,
+    disks_per_source: int,
+    disks_per_host: int,
+    output: Output,
+    *,
+    boot: bool,
+) -> int:
+    """Import VMs on this machine, from the same manifests that go to a cluster.
+
+    The same command again goes on where the last one ended.
+    """
+    from thresher.cli import run as command
+
+    limits = command.Limits.of(imports, disks_per_source, disks_per_host)
+    return command.run(manifests, to, command.Boot(boot, boot_timeout), limits, output)
+
+
+@root.command(epilog=EPILOG)
+@click.option("--to", type=_FILE, metavar="DIR", help="Keep the VM in this folder; else it is removed.")
+def demo(to: Path | None) -> int:
+    """Make a sample VM, serve it, import it, boot it, and show what it says."""
+    from thresher.cli import demo as command
+
+    return command.run(to)
+
+
+@root.command(epilog=EPILOG, hidden=True)
+@_manifests
+@click.option("--scratch", type=_FILE, required=True, metavar="DIR", help="Where the disks are written.")
+@click.option("--token-file", type=_FILE, required=True, metavar="FILE", help="The secret part of the disks' URLs.")
+@click.option("--listen", metavar="ADDRESS[:PORT]", help="Where to serve them; else POD_IP and THRESHER_DISK_PORT.")
+@click.option("--report-configmap", metavar="NAMESPACE/NAME", help="Report to this ConfigMap.")
+@click.option("--report-file", type=_FILE, metavar="FILE", help="Report to this file; 'stop' in FILE.command ends.")
+def worker(
+    manifests: tuple[str, ...],
+    scratch: Path,
+    token_file: Path,
+    listen: str | None,
+    report_configmap: str | None,
+    report_file: Path | None,
+) -> int:
+    """Carry out the transfer of one import and serve its disks: what the operator starts in a Pod.
+
+    Ends with 0 when the command says stop. The same command on the same scratch goes on where the last one ended.
+    """
+    from thresher.cli import worker as command
+
+    return command.run_and_report(list(manifests), scratch, token_file, listen, (report_configmap, report_file))
