@@ -88,7 +88,7 @@ def worker(folder: Path, manifests: str, *, scratch: Path, prefix: Sequence[str]
         (folder / name).unlink(missing_ok=True)
     (folder / "manifests.yaml").write_text(manifests)
     (folder / "token").write_text(TOKEN + "\n")
-    words = ["--scratch", str(scratch), "--token-file", folder / "token", "--report-file", folder / "report.json"]
+    words: list[str | Path] = ["--scratch", scratch, "--token-file", folder / "token", "--report-file", folder / "report.json"]
     environment = os.environ | {"POD_IP": "127.0.0.1", "THRESHER_DISK_PORT": "0"}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

@@ -148,6 +148,7 @@ def _text(path: Path) -> str:
 
 def test_a_finished_disk_is_not_read_again(web: WebServer, sample: Sample, manifests: str, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
+    before = 0
     for _ in range(2):
         before = web.sent
         with worker(tmp_path / "w", manifests, scratch=scratch) as running:
@@ -172,8 +173,11 @@ def test_a_source_that_fails_and_recovers(web: WebServer, sample: Sample, manife
 
 
 def test_a_source_that_fails_in_the_middle(web: WebServer, sample: Sample, manifests: str, tmp_path: Path) -> None:
-    web.faults = Faults(stop_at=sample.size // 2)
+    """An answer is cut, and those that come after say 503: the disk's own tries end, and the worker's begin."""
+    web.faults = Faults(rate=8 * MIB, cut_after=12 * MIB, cuts=9)
     with worker(tmp_path / "w", manifests, scratch=tmp_path / "scratch") as running:
+        running.wait_for(first_disk_is_on_its_way)
+        web.faults = Faults(status=503)
         waiting = running.wait_for(lambda report: report.retry_at is not None)
         assert waiting.disks[0].failure is not None
         assert waiting.disks[0].failure.retryable
