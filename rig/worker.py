@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,15 @@ class WorkerProcess:
 
 
 @contextmanager
-def worker(folder: Path, manifests: str, *, scratch: Path, prefix: Sequence[str] = ()) -> Iterator[WorkerProcess]:
+def worker(
+    folder: Path,
+    manifests: str,
+    *,
+    scratch: Path,
+    prefix: Sequence[str] = (),
+    configmap: str = "",
+    env: Mapping[str, str] | None = None,
+) -> Iterator[WorkerProcess]:
     """Start a worker; it and whatever it started is killed at the latest on leaving.
 
     Args:
@@ -82,14 +90,17 @@ def worker(folder: Path, manifests: str, *, scratch: Path, prefix: Sequence[str]
         manifests: of one import.
         scratch: where it writes disks.
         prefix: a command that starts it.
+        configmap: where it reports, ``namespace/name``; else into a file in ``folder``.
+        env: added to its environment.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("report.json", "report.json.command"):
         (folder / name).unlink(missing_ok=True)
     (folder / "manifests.yaml").write_text(manifests)
     (folder / "token").write_text(TOKEN + "\n")
-    words: list[str | Path] = ["--scratch", scratch, "--token-file", folder / "token", "--report-file", folder / "report.json"]
-    environment = os.environ | {"POD_IP": "127.0.0.1", "THRESHER_DISK_PORT": "0"}
+    words: list[str | Path] = ["--scratch", scratch, "--token-file", folder / "token"]
+    words += ["--report-configmap", configmap] if configmap else ["--report-file", folder / "report.json"]
+    environment = os.environ | {"POD_IP": "127.0.0.1", "THRESHER_DISK_PORT": "0"} | dict(env or {})
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*prefix, *cli.command("worker", "-f", folder / "manifests.yaml", *words)],

@@ -20,7 +20,7 @@ from thresher.samples.disk import sample_disk
 from thresher.samples.manifests import sample_manifests
 from thresher.samples.ova import DEFAULT_NAME, write_sample_ova
 
-CAPACITY, DATA = Bytes(512 * MIB), Bytes(48 * MIB)
+CAPACITY, DATA = Bytes(128 * MIB), Bytes(40 * MIB)
 SECOND = Bytes(256 * MIB)
 """The sample VM's data disk; see thresher.samples.ova."""
 MARKER = "proof of the worker"
@@ -265,7 +265,7 @@ def test_a_full_volume_is_told_and_nothing_is_downloaded_until_there_is_room(
     assert report.failure is not None
     assert report.failure.fault is Fault.TARGET
     assert "of 24.0 MiB" in report.failure.message, "how much is there"
-    assert "768.0 MiB" in report.failure.message, "how much is needed: both disks' capacity"
+    assert "384.0 MiB" in report.failure.message, "how much is needed: both disks' capacity"
     sent = web.sent
     time.sleep(5)  # longer than it takes to look at the volume again, and than the first retry of anything
     assert web.sent == sent, "a volume that stays full costs the source nothing"
