@@ -148,12 +148,11 @@ def _text(path: Path) -> str:
 
 def test_a_finished_disk_is_not_read_again(web: WebServer, sample: Sample, manifests: str, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
-    before = 0
-    for _ in range(2):
-        before = web.sent
-        with worker(tmp_path / "w", manifests, scratch=scratch) as running:
-            report = running.wait_until_serving()
-            assert fetched(report, tmp_path) == sample.hashes
+    with worker(tmp_path / "w", manifests, scratch=scratch) as first:
+        first.wait_until_serving()
+    before = web.sent
+    with worker(tmp_path / "w", manifests, scratch=scratch) as second:
+        assert fetched(second.wait_until_serving(), tmp_path) == sample.hashes
     assert web.sent - before < MIB, "but the descriptor and the disks' heads"
 
 
@@ -174,9 +173,9 @@ def test_a_source_that_fails_and_recovers(web: WebServer, sample: Sample, manife
 
 def test_a_source_that_fails_in_the_middle(web: WebServer, sample: Sample, manifests: str, tmp_path: Path) -> None:
     """An answer is cut, and those that come after say 503: the disk's own tries end, and the worker's begin."""
-    web.faults = Faults(rate=8 * MIB, cut_after=12 * MIB, cuts=9)
+    web.faults = Faults(rate=4 * MIB, cut_after=14 * MIB, cuts=9)
     with worker(tmp_path / "w", manifests, scratch=tmp_path / "scratch") as running:
-        running.wait_for(first_disk_is_on_its_way)
+        running.wait_for(lambda _: web.sent > 6 * MIB)
         web.faults = Faults(status=503)
         waiting = running.wait_for(lambda report: report.retry_at is not None)
         assert waiting.disks[0].failure is not None
