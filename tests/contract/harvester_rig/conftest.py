@@ -40,13 +40,13 @@ def namespace(harvester: Harvester) -> str:
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[WebServer]:
-    folder = tmp_path / "web"
-    folder.mkdir()
-    with serve(folder) as server:
-        yield server
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "web"
+    path.mkdir()
+    return path
 
 
 @pytest.fixture
-def folder(web: WebServer, tmp_path: Path) -> Path:
-    return tmp_path / "web"
+def web(folder: Path) -> Iterator[WebServer]:
+    with serve(folder) as server:
+        yield server

@@ -129,7 +129,7 @@ class _Gzip(BaseHTTPRequestHandler):
         self._data = data
         super().__init__(*args)  # type: ignore[arg-type] # socketserver passes what it always passes
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         pass
 
     def do_HEAD(self) -> None:
