@@ -17,12 +17,15 @@ from rig.harvester.world import World, timestamp
 ENTRYPOINT = [sys.executable, "-m", "thresher"]
 """What the image of Thresher's Containerfile runs where a container names no command."""
 _KEPT = ("PATH", "LANG", "PYTHONPATH", "VIRTUAL_ENV")
-_REFRESH_S = 1.0
+_REFRESH_S = 2.0  # the kubelet: a minute
 _START_ERROR = 128  # the kubelet's exit code for a program that the runtime cannot start
 
 
 class Container:
-    """The process of a Pod. The rig runs Pods of one container and no init containers."""
+    """The process of a Pod, which runs as whoever runs the rig: ``securityContext`` and requests have no effect.
+
+    The rig runs Pods of one container and no init containers.
+    """
 
     def __init__(self, world: World, pod: Object, address: str) -> None:
         meta = pod["metadata"]
@@ -42,7 +45,8 @@ class Container:
         self._again_at = 0.0
         self._terminated = 0.0
         self._refreshed = 0.0
-        self._killed: str = ""
+        self._killed = ""
+        self._said: tuple[str, Object] = ("Pending", {})
 
     def prepare(self) -> None:
         """Make the volumes, the words and the variables.
@@ -94,11 +98,15 @@ class Container:
                 self._settle(_START_ERROR)
                 return
         running = {"running": {"startedAt": self._started}}
-        self._report("Running", running, ready=True)
+        self._report("Running", running)
 
     def follow(self, pod: Object) -> None:
         """Look whether the process still runs, and do what the restart policy says if not."""
         self._pod = self._placed(pod)
+        if pod.get("status", {}).get("phase") != self._said[0]:
+            self._report(*self._said)  # it was not heard, or our copy of the Pod is behind
+        if self._said[0] != "Running":
+            return
         self._refresh()
         if self._process is None:
             if time.monotonic() >= self._again_at:
@@ -115,14 +123,14 @@ class Container:
         """Do what the restart policy says after an end with that code."""
         policy = self._pod["spec"].get("restartPolicy", "Always")
         ended = self._ended(code)
-        if policy == "Always" or (policy == "OnFailure" and code != 0 and not self._killed):
+        if not self._killed and (policy == "Always" or (policy == "OnFailure" and code != 0)):
             self._restarts += 1
             self._last = ended
             self._again_at = time.monotonic() + min(self._world.pace.restart_s * 2 ** (self._restarts - 1), 300)
             waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
-            self._report("Running", waiting, ready=False)
+            self._report("Running", waiting)
         else:
-            self._report("Succeeded" if code == 0 else "Failed", ended, ready=False)
+            self._report("Succeeded" if code == 0 else "Failed", ended)
 
     def terminate(self) -> float:
         """Ask the process to end, once.
@@ -154,7 +162,7 @@ class Container:
     def report_end(self) -> None:
         """Say how it ended once it was killed for good."""
         code = self._process.returncode if self._process is not None else 1
-        self._report("Succeeded" if code == 0 else "Failed", self._ended(code), ready=False)
+        self._report("Succeeded" if code == 0 else "Failed", self._ended(code))
 
     def _signal(self, number: int) -> None:
         if self.alive() and self._process is not None:
@@ -203,7 +211,9 @@ class Container:
             }
         }
 
-    def _report(self, phase: str, state: Object, *, ready: bool) -> None:
+    def _report(self, phase: str, state: Object) -> None:
+        self._said = (phase, state)
+        ready = "running" in state
         container = {
             "name": self._spec["name"],
             "image": self._spec["image"],

@@ -91,7 +91,7 @@ class GarbageCollector:
         for reference in meta["ownerReferences"]:  # our copies may be behind: ask the server itself
             owner_kind = self._kind(reference)
             if owner_kind is None:
-                continue
+                return  # nobody knows whether it is there: nothing is deleted on a guess
             found = self._world.kube.find(owner_kind, meta.get("namespace", ""), reference["name"])
             if found is not None and found["metadata"]["uid"] == reference["uid"]:
                 return

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class MachineController:
         self._world = world
         self._guests: dict[str, _Guest] = {}
         self._ended: dict[str, bool] = {}
+        self._crashes: dict[str, tuple[int, float]] = {}
+        """How often each VM's QEMU failed, and when it may start again."""
         (world.root / "machines").mkdir()
 
     def step(self) -> None:
@@ -62,6 +65,10 @@ class MachineController:
         """The command line of a running guest."""
         return [str(word) for word in self._guests[uid].process.args]  # type: ignore[union-attr] # we gave a list
 
+    def pid(self, uid: str) -> int:
+        """The process of a running guest."""
+        return self._guests[uid].process.pid
+
     def _machine(self, vm: Object) -> None:
         uid = vm["metadata"]["uid"]
         if deleting(vm):
@@ -71,6 +78,7 @@ class MachineController:
         strategy = vm["spec"].get("runStrategy") or ("Always" if vm["spec"].get("running") else "Halted")
         if strategy in {"Halted", "Manual"}:
             self._ended.pop(uid, None)
+            self._crashes.pop(uid, None)
             self._halt(vm, "Stopped")
             return
         guest = self._guests.get(uid)
@@ -78,11 +86,15 @@ class MachineController:
             self._guests.pop(uid)
             self._forget(guest.namespace, guest.name)
             self._ended[uid] = guest.process.returncode == 0 and strategy != "Always"
+            count = self._crashes.get(uid, (0, 0.0))[0] + 1
+            self._crashes[uid] = count, time.monotonic() + min(self._world.pace.restart_s * 2 ** (count - 1), 300)
             guest = None
         if guest is not None:
             self._running(vm)
         elif self._ended.get(uid):
             self._status(vm, "Stopped", created=False, ready=False)
+        elif time.monotonic() < self._crashes.get(uid, (0, 0.0))[1]:
+            self._status(vm, "CrashLoopBackOff", created=False, ready=False)
         else:
             self._start(vm)
 

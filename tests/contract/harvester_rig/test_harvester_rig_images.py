@@ -11,8 +11,9 @@ import pytest
 
 from rig.harvester import THIRD_PARTY_CLASS, Faults, Harvester, Object, eventually
 from rig.harvester.kinds import CLAIMS, IMAGES, STORAGE_CLASSES
-from rig.harvester.samples import MIB, bound, condition, disk, image, imported
+from rig.harvester.samples import MIB, bound, claim, condition, disk, image, imported
 from rig.harvester.world import is_true
+from rig.kube import KubeCluster
 from rig.webserver import Faults as WebFaults
 from rig.webserver import WebServer
 
@@ -206,3 +207,20 @@ def test_a_deleted_image_stops_its_download(
     eventually(lambda: not file.exists())
     assert harvester.kube.find(STORAGE_CLASSES, "", f"lh-{made['metadata']['uid']}") is None
     assert not _messages(harvester, namespace)
+
+
+def test_an_api_server_that_goes_away_costs_nothing_but_time(
+    harvester: Harvester, namespace: str, web: WebServer, folder: Path, cluster: KubeCluster
+) -> None:
+    data = disk(folder / "a.raw")
+    harvester.fail(Faults(rate=2 * MIB))
+    harvester.kube.create(IMAGES, image(namespace, "a", web.url + "a.raw"))
+    eventually(lambda: any(each.method == "GET" for each in web.requests))
+    cluster.restart_apiserver()
+    eventually(lambda: is_true(harvester.kube.get(IMAGES, namespace, "a"), "Imported"))
+    made = harvester.kube.get(IMAGES, namespace, "a")
+    assert made["status"]["failed"] == 0
+    harvester.kube.create(CLAIMS, claim(namespace, "v", made))
+    eventually(lambda: bound(harvester, namespace, "v"))
+    with harvester.disk_bytes(namespace, "v").open("rb") as file:
+        assert file.read(len(data)) == data

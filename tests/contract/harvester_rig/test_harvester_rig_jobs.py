@@ -106,6 +106,23 @@ def test_scratch_is_a_claim_of_the_pod_that_holds_no_more_than_asked_for(harvest
     assert claim["status"]["phase"] == "Bound"
 
 
+def test_a_pod_that_overfills_its_empty_dir_is_evicted(harvester: Harvester, namespace: str) -> None:
+    item = job(
+        namespace,
+        "fat",
+        [*SHELL, "head -c 3000000 /dev/zero >/keep/big; sleep 600"],
+        policy="OnFailure",
+        container={"volumeMounts": [{"name": "keep", "mountPath": "/keep"}]},
+        pod={"volumes": [{"name": "keep", "emptyDir": {"sizeLimit": "1Mi"}}]},
+        backoffLimit=0,
+    )
+    harvester.kube.create(JOBS, item)
+    assert job_ended(harvester, namespace, "fat") == "Failed"
+    assert 'volume "keep" exceeds the limit' in events(harvester, namespace)
+    (pod,) = pods(harvester, namespace)
+    assert (pod["status"]["phase"], pod["status"]["reason"]) == ("Failed", "Evicted")
+
+
 def test_without_scratch_the_pod_stays_pending_and_says_why(harvester: Harvester, namespace: str) -> None:
     harvester.fail(Faults(refuse_scratch=True))
     item = job(namespace, "dry", [*SHELL, "true"], pod={"volumes": [_scratch("1Mi")]})
@@ -221,6 +238,21 @@ def test_a_deadline_ends_a_job(harvester: Harvester, namespace: str) -> None:
     assert job_ended(harvester, namespace, "late") == "Failed"
     assert condition(harvester.kube.get(JOBS, namespace, "late"), "Failed")["reason"] == "DeadlineExceeded"
     assert not pods(harvester, namespace)
+
+
+def test_a_changed_config_map_reaches_a_running_pod(harvester: Harvester, namespace: str) -> None:
+    made = harvester.kube.create(CONFIG_MAPS, {"metadata": {"name": "c", "namespace": namespace}, "data": {"k": ""}})
+    item = job(
+        namespace,
+        "j",
+        [*SHELL, "touch /run/up; until grep -q stop /c/k; do sleep 0.05; done"],
+        container={"volumeMounts": [{"name": "c", "mountPath": "/c"}, {"name": "run", "mountPath": "/run"}]},
+        pod={"volumes": [{"name": "c", "configMap": {"name": "c"}}, {"name": "run", "emptyDir": {}}]},
+    )
+    harvester.kube.create(JOBS, item)
+    eventually(lambda: list((harvester.root / "pods" / namespace).glob("*/volumes/run/up")))
+    harvester.kube.patch(CONFIG_MAPS, made, {"data": {"k": "stop"}})
+    assert job_ended(harvester, namespace, "j") == "Complete"
 
 
 @pytest.mark.parametrize("missing", ["secret", "configMap"])

@@ -1,3 +1,5 @@
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,20 @@ def test_a_volume_is_its_own_copy_of_the_images_bytes(
     found = harvester.kube.get(CLAIMS, namespace, "v")
     assert found["status"]["capacity"]["storage"] == "1Gi"
     assert found["spec"]["volumeName"]
+
+
+def test_a_claim_without_a_class_is_a_blank_volume_of_the_default_one(harvester: Harvester, namespace: str) -> None:
+    spec = {"accessModes": ["ReadWriteMany"], "volumeMode": "Block", "resources": {"requests": {"storage": "1Mi"}}}
+    made = harvester.kube.create(CLAIMS, {"metadata": {"name": "v", "namespace": namespace}, "spec": spec})
+    assert made["spec"]["storageClassName"] == DEFAULT_CLASS
+    eventually(lambda: bound(harvester, namespace, "v"))
+    assert harvester.disk_bytes(namespace, "v").read_bytes() == bytes(MIB)
+
+
+def test_a_claim_of_a_class_that_is_not_there_stays_pending(harvester: Harvester, namespace: str, made: Object) -> None:
+    harvester.kube.create(CLAIMS, claim(namespace, "v", made, storageClassName="none"))
+    eventually(lambda: "'none' not found" in events(harvester, namespace))
+    assert not bound(harvester, namespace, "v")
 
 
 @pytest.mark.parametrize(
@@ -113,6 +129,15 @@ def test_a_vm_can_be_kept_from_becoming_ready(harvester: Harvester, namespace: s
     )
     harvester.fail()
     eventually(lambda: vm_status(harvester, namespace, "vm")["ready"])
+
+
+def test_a_guest_that_is_killed_is_started_again(harvester: Harvester, namespace: str, made: Object) -> None:
+    _running(harvester, namespace, made)
+    before = harvester.qemu_pid(namespace, "vm")
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: vm_status(harvester, namespace, "vm")["printableStatus"] == "CrashLoopBackOff")
+    eventually(lambda: vm_status(harvester, namespace, "vm")["ready"])
+    assert harvester.qemu_pid(namespace, "vm") != before
 
 
 def test_a_vm_without_its_claim_says_so(harvester: Harvester, namespace: str) -> None:
