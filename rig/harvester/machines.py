@@ -3,11 +3,12 @@
 import json
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rig.harvester.images import GOLDEN
-from rig.harvester.kinds import CLAIMS, INSTANCES, MACHINES
+from rig.harvester.kinds import CLAIMS, INSTANCES, MACHINES, NETWORKS
 from rig.harvester.kube import Object
 from rig.harvester.qemu import arguments
 from rig.harvester.volumes import path_of
@@ -117,6 +118,25 @@ class MachineController:
                 self._status(vm, problem, created=False, ready=False)
                 return
             files[name] = path_of(self._world, claim)
+        missing = self._missing_network(vm)
+        if missing:
+            self._world.event(vm, "FailedCreate", f"Failed to locate network attachment definition {missing}")
+            self._status(vm, "Starting", created=False, ready=False)
+            return
+        self._run(vm, files)
+
+    def _missing_network(self, vm: Object) -> str:
+        """The first NetworkAttachmentDefinition that the VM names and nobody has made; "" for none."""
+        for network in vm["spec"]["template"]["spec"].get("networks") or []:
+            name = network.get("multus", {}).get("networkName", "")
+            namespace, _, short = name.rpartition("/")
+            namespace = namespace or vm["metadata"]["namespace"]
+            if name and self._world.mirror(NETWORKS).get(namespace, short) is None:
+                return f"{namespace}/{short}"
+        return ""
+
+    def _run(self, vm: Object, files: Mapping[str, Path]) -> None:
+        meta, spec = vm["metadata"], vm["spec"]["template"]["spec"]
         folder = self._world.root / "machines" / meta["uid"]
         folder.mkdir(exist_ok=True)
         try:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rig.harvester import DEFAULT_CLASS, Faults, Harvester, Object, eventually
-from rig.harvester.kinds import CLAIMS, INSTANCES, MACHINES
+from rig.harvester.kinds import CLAIMS, INSTANCES, MACHINES, NETWORKS
 from rig.harvester.samples import MIB, bound, claim, disk, events, image, imported, machine, vm_status
 from rig.webserver import WebServer
 from thresher.samples.boot import boot_sector
@@ -143,6 +143,18 @@ def test_a_guest_that_is_killed_is_started_again(harvester: Harvester, namespace
 def test_a_vm_without_its_claim_says_so(harvester: Harvester, namespace: str) -> None:
     harvester.kube.create(MACHINES, machine(namespace, "vm", ["missing"]))
     eventually(lambda: vm_status(harvester, namespace, "vm").get("printableStatus") == "ErrorPvcNotFound")
+
+
+def test_a_vm_whose_network_is_not_there_does_not_start(harvester: Harvester, namespace: str, made: Object) -> None:
+    vm = machine(namespace, "vm", ["v"], templates=[claim(namespace, "v", made)])
+    spec = vm["spec"]["template"]["spec"]
+    spec["networks"] = [{"name": "nic-0", "multus": {"networkName": f"{namespace}/vlan1"}}]
+    spec["domain"]["devices"]["interfaces"] = [{"name": "nic-0", "model": "virtio", "bridge": {}}]
+    harvester.kube.create(MACHINES, vm)
+    eventually(lambda: f"attachment definition {namespace}/vlan1" in events(harvester, namespace))
+    assert not vm_status(harvester, namespace, "vm").get("ready")
+    harvester.kube.create(NETWORKS, {"metadata": {"name": "vlan1", "namespace": namespace}, "spec": {"config": "{}"}})
+    eventually(lambda: vm_status(harvester, namespace, "vm")["ready"])
 
 
 @pytest.mark.parametrize("bus", ["sata", "scsi", "usb"])
