@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,6 +103,13 @@ def test_a_download_that_stands_still_is_given_up(
     web.faults = WebFaults(stall_after=MIB, stall_s=3.0)
     made = _dead(harvester, image(namespace, "a", web.url + "a.raw", retry=0))
     assert "timed out" in condition(made, "RetryLimitExceeded")["message"]
+
+
+def test_a_server_that_never_answers_is_given_up(harvester: Harvester, namespace: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        made = _dead(harvester, image(namespace, "a", url, retry=0))
+    assert "no answer from" in condition(made, "RetryLimitExceeded")["message"]
 
 
 def test_progress_is_seen_on_the_way_and_is_below_100(
