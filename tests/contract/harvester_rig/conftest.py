@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rig.harvester import Harvester, Pace, simulated_harvester
-from rig.harvester.kinds import NAMESPACES
+from rig.harvester.kinds import JOBS, MACHINES, NAMESPACES
 from rig.kube import KubeCluster, kube_cluster
 from rig.webserver import WebServer, serve
 
@@ -33,10 +33,13 @@ def harvester(running: Harvester) -> Iterator[Harvester]:
 
 
 @pytest.fixture
-def namespace(harvester: Harvester) -> str:
+def namespace(harvester: Harvester) -> Iterator[str]:
     name = f"test-{next(_NUMBERS)}"
     harvester.kube.create(NAMESPACES, {"metadata": {"name": name}})
-    return name
+    yield name
+    for kind in (MACHINES, JOBS):  # what goes on running would slow the other tests down
+        for item in harvester.kube.list(kind, name)["items"]:
+            harvester.kube.delete(kind, item, propagationPolicy="Background")
 
 
 @pytest.fixture
