@@ -111,9 +111,12 @@ class SourceFacts:
 
     Attributes:
         detail: what was seen, for the status: a version, an address, a pinned fingerprint.
+        fingerprint: SHA-256 of a certificate that no authority vouched for and that was trusted because it was
+            the first one seen; to be kept and given to the next look. "" where an authority vouched.
     """
 
     detail: str = ""
+    fingerprint: str = ""
 
 
 class Source(Protocol):

@@ -10,6 +10,7 @@
     │   ├── SourceDenied            wrong credentials, missing privilege
     │   ├── SourceNotFound          no such VM, file, datacenter; or an ambiguous name
     │   ├── SourceUntrusted         a certificate that nobody vouches for
+    │   ├── SourceBusy              a state that passes, another task     (retry)
     │   └── StreamCut               the bytes stopped in the middle       (retry)
     ├── TargetError             the place the VM goes to                           target    exit 5
     │   └── TargetFull              no space left                         (retry)
@@ -130,6 +131,13 @@ class SourceUntrusted(SourceError):
     """The certificate of the source is not trusted."""
 
     reason = "SourceUntrusted"
+
+
+class SourceBusy(SourceError):
+    """What was asked for cannot be done in the state that it is in now; another task holds it."""
+
+    reason = "SourceBusy"
+    retryable = True
 
 
 class StreamCut(SourceError):
