@@ -7,37 +7,27 @@ to survive a restart.
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
 
-from thresher.model.errors import Fault, ThresherError
+from thresher.model.failure import Failure
 from thresher.model.units import Bytes
 from thresher.model.vm import Loss, PowerState, SourceVM
 
+__all__ = [
+    "NOTHING",
+    "DiskSeen",
+    "DiskState",
+    "Failure",
+    "ImageSeen",
+    "ImageState",
+    "Observed",
+    "Recorded",
+    "Step",
+    "TargetSeen",
+    "TargetState",
+    "Tries",
+]
+
 NOTHING = Bytes(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An error as a fact, free of tracebacks, which can be written down and read again.
-
-    Attributes:
-        reason: the CamelCase word of the error tree.
-        message: what happened, to what, and what to do.
-        retryable: whether the same step may succeed later.
-        fault: where the user has to look.
-        exit_code: what a command line ends with.
-    """
-
-    reason: str
-    message: str
-    retryable: bool = False
-    fault: Fault = Fault.THRESHER
-    exit_code: int = 1
-
-    @classmethod
-    def of(cls, error: ThresherError) -> Self:
-        """The facts of ``error``."""
-        return cls(error.reason, str(error), error.retryable, error.fault, error.exit_code)
 
 
 class Step(StrEnum):
