@@ -31,6 +31,9 @@ bench-convert: ## thresher convert against curl and qemu-img, side by side (some
 	@scripts/setup.sh $(APT_BENCH)
 	@$(PY) -m benchmarks.convert
 
+bench-inventory: setup ## 10,000 VMs of a simulated vCenter read in pages, next to one by one (some minutes)
+	@$(PY) -m benchmarks.inventory
+
 lint: setup ## ruff, mypy and the import rules
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .

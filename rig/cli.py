@@ -1,18 +1,21 @@
 """Runs ``thresher`` as users do: as a process of its own."""
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 SHORTEST, LONGEST = 20, 500
 """How many characters a sentence or two may have."""
+_PLAIN = {"NO_COLOR": "1", "COLUMNS": "1000"}
 
 
 def command(*words: str | Path) -> list[str]:
@@ -51,7 +54,7 @@ def run(
         prefix: a command that starts it, such as ``unshare``.
         timeout: in seconds, after which it hangs for certain.
     """
-    environment = os.environ | {"NO_COLOR": "1", "COLUMNS": "1000"} | dict(env or {})
+    environment = os.environ | _PLAIN | dict(env or {})
     done = subprocess.run(
         [*prefix, *command(*words)],
         check=False,
@@ -61,6 +64,16 @@ def run(
         timeout=timeout,
     )
     return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def here(*words: str | Path) -> Outcome:
+    """Run ``thresher`` with ``words`` in this process: a second less each, for what needs none of its own."""
+    from thresher.cli.main import execute
+
+    out, err = io.StringIO(), io.StringIO()
+    with patch.dict(os.environ, _PLAIN), redirect_stdout(out), redirect_stderr(err):
+        code = execute(list(map(str, words)))
+    return Outcome(code, out.getvalue(), err.getvalue())
 
 
 @contextmanager

@@ -1,16 +1,13 @@
 """A real Linux survives the way: disk, stream-optimized VMDK, OVA over HTTP, ``thresher run``, console."""
 
-import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
 
 from rig import cli, disks, linux, vmware_ova
+from rig.machines import no_machine_left
 from rig.webserver import Faults, serve
 from thresher.model.units import MIB, Bytes
 
@@ -57,23 +54,6 @@ def console(folder: Path) -> str:
 def disk_of(folder: Path) -> Path:
     (path,) = folder.rglob("disk-0.raw")
     return path
-
-
-@contextmanager
-def no_machine_left(folder: Path) -> Iterator[None]:
-    """End the QEMU processes that were started for ``folder``, and no others."""
-    try:
-        yield
-    finally:
-        for process, words in _processes():
-            if b"qemu-system" in words[0] and any(os.fsencode(folder) in word for word in words[1:]):
-                os.kill(process, signal.SIGKILL)
-
-
-def _processes() -> Iterator[tuple[int, list[bytes]]]:
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it ended by itself
-            yield int(entry.name), (entry / "cmdline").read_bytes().split(b"\0")
 
 
 def wait_for(text: str, folder: Path) -> str:

@@ -1,11 +1,14 @@
 """What web servers do wrong, and how it is called."""
 
 import gzip
+import hashlib
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -320,6 +323,31 @@ def test_a_fingerprint_vouches(tmp_path: Path) -> None:
         assert len(tls.requests) == 1, "nothing was sent to a server that is not trusted"
 
 
+def test_a_sha1_thumbprint_vouches_where_nothing_better_is_known(tmp_path: Path) -> None:
+    (tmp_path / "d.bin").write_bytes(CONTENT)
+    with serve(tmp_path, tls=True) as tls:
+        certificate = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", urlsplit(tls.url).port or 0)))
+        thumbprint = hashlib.sha1(certificate).digest().hex(":").upper()  # noqa: S324 - as vSphere writes it
+        pinned = HttpAccess(fingerprint_sha1=thumbprint, timeout_s=5)
+        assert everything(HttpFile(f"{tls.url}d.bin", pinned)) == CONTENT
+        for other in (
+            HttpAccess(fingerprint_sha1="ab" * 20, timeout_s=5),
+            HttpAccess(fingerprint_sha1=thumbprint, fingerprint_sha256="ab" * 32, timeout_s=5),
+        ):
+            with pytest.raises(SourceUntrusted, match="AB:AB"):
+                HttpFile(f"{tls.url}d.bin", other).open()
+        assert len(tls.requests) == 1, "nothing was sent to a server that is not trusted"
+
+
+def test_a_server_known_to_have_no_ranges_is_never_asked_for_one(web: WebServer) -> None:
+    whole = HttpFile(f"{web.url}d.bin?ticket=secret", ACCESS, name="disk 2000 of web", ranges=False)
+    assert everything(whole) == CONTENT
+    assert everything(whole, 1000) == CONTENT[1000:]
+    assert len(web.requests) == 2
+    assert not any("range" in seen.headers for seen in web.requests)
+    assert whole.name == "disk 2000 of web"
+
+
 def test_the_pin_is_for_its_host_and_for_no_other(tmp_path: Path) -> None:
     (tmp_path / "d.bin").write_bytes(CONTENT)
     with serve(tmp_path, tls=True, faults=Faults(redirect_host="localhost")) as tls:
@@ -334,7 +362,9 @@ def test_what_is_no_url_is_a_usage_error(url: str) -> None:
         HttpFile(url, ACCESS)
 
 
-@pytest.mark.parametrize("access", [HttpAccess(ca_pem="x"), HttpAccess(fingerprint_sha256="12")])
+@pytest.mark.parametrize(
+    "access", [HttpAccess(ca_pem="x"), HttpAccess(fingerprint_sha256="12"), HttpAccess(fingerprint_sha1="ab" * 32)]
+)
 def test_trust_that_cannot_be_read_is_a_usage_error(access: HttpAccess) -> None:
     with pytest.raises(UsageError):
         HttpFile("https://host/x", access)

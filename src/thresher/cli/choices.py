@@ -16,3 +16,11 @@ class Algorithm(StrEnum):
 
     SHA256 = "sha256"
     SHA512 = "sha512"
+
+
+class Listing(StrEnum):
+    """How an inventory is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"

@@ -12,7 +12,7 @@ from thresher.model.errors import ImageError, UsageError
 from thresher.model.units import human
 from thresher.model.vm import DiskFormat
 from thresher.ports import DiskResult, DiskStream, Export
-from thresher.wiring import http_access, image_at, local_transfer
+from thresher.wiring.images import http_access, image_at, local_transfer
 
 
 def run(source: str, destination: Path, checksum: Algorithm | None, output: Output, ca: Path | None) -> None:

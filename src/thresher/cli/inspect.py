@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from thresher.cli.choices import Output
 from thresher.cli.printing import JsonValue, print_data
+from thresher.model.errors import FormatError
 from thresher.model.units import bytes_of_mib, human
 from thresher.model.vm import Disk, Nic, SourceVM
-from thresher.wiring import http_access, ova_at
+from thresher.wiring.images import http_access, ova_at, shown
 
 
 def run(location: str, output: Output, ca: Path | None) -> None:
@@ -25,7 +28,11 @@ def run(location: str, output: Output, ca: Path | None) -> None:
 
 async def _read(location: str, ca: Path | None) -> Sequence[SourceVM]:
     async with ova_at(location, http_access(ca)) as source:
-        return await source.inventory()
+        try:
+            return await source.inventory()
+        except FormatError as error:  # a parser knows where in the bytes it is, not whose they are
+            name = shown(location)
+            raise error if name in str(error) else FormatError(f"{name}: {error}") from error
 
 
 def describe(vm: SourceVM) -> dict[str, JsonValue]:
@@ -67,10 +74,11 @@ def _print_tables(vms: Sequence[SourceVM]) -> None:
     for vm in vms:
         console.print(f"[bold]{_plain(vm.name)}[/bold]")
         console.print(_overview(vm))
-        console.print(_disks(vm))
-        console.print(_nics(vm))
+        for table in (_disks(vm), _nics(vm)):
+            if table.row_count:
+                console.print(table)
         for loss in vm.losses:
-            console.print(f"{loss.severity.value}: {loss.subject}: {loss.message}", markup=False)
+            console.print(f"{loss.severity.value}: {loss.subject}: {loss.message}", markup=False, soft_wrap=True)
         console.print()
 
 
@@ -79,7 +87,7 @@ def _overview(vm: SourceVM) -> Table:
     extras = [word for word, on in (("Secure Boot", vm.firmware.secure_boot), ("TPM", vm.firmware.tpm)) if on]
     rows = {
         "guest": vm.guest_os or "not stated",
-        "vCPUs": f"{vm.cpu.vcpus} ({vm.cpu.sockets} sockets of {vm.cpu.cores_per_socket})",
+        "vCPUs": f"{vm.cpu.vcpus} (sockets: {vm.cpu.sockets}, cores in each: {vm.cpu.cores_per_socket})",
         "memory": human(bytes_of_mib(vm.memory)),
         "firmware": ", ".join([vm.firmware.type.value, *extras]),
     }
@@ -89,7 +97,7 @@ def _overview(vm: SourceVM) -> Table:
 
 
 def _disks(vm: SourceVM) -> Table:
-    table = Table("disk", "size", "format", "bus", "file", title_justify="left")
+    table = _table("disk", "size", "format", "bus", "file")
     for disk in vm.disks:
         size = human(disk.capacity) if disk.capacity is not None else "not stated"
         bus = f"{disk.bus.value} {disk.bus_number}:{disk.unit}"
@@ -98,15 +106,21 @@ def _disks(vm: SourceVM) -> Table:
 
 
 def _nics(vm: SourceVM) -> Table:
-    table = Table("NIC", "network", "MAC", "model")
+    table = _table("NIC", "network", "MAC", "model")
     for nic in vm.nics:
         network = nic.network.name if nic.network else "not connected"
         table.add_row(_plain(nic.key), _plain(network), nic.mac or "-", nic.model or "-")
     return table
 
 
+def _table(*columns: str) -> Table:
+    """A table that breaks long words (oVirt's are UUIDs) in place of cutting them."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
 def _plain(text: str) -> str:
     """Text of the source, in which rich's markup means nothing."""
-    from rich.markup import escape
-
     return escape(text)

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import click
 import typer
 
 from thresher import __version__
-from thresher.cli.choices import Algorithm, Output
-from thresher.model.errors import Stopped, ThresherError
+from thresher.cli.choices import Algorithm, Listing, Output
+from thresher.model.errors import Stopped, ThresherError, UsageError
 
 EPILOG = (
     "Exit codes: 0 done; 1 a defect of Thresher's; 2 wrong arguments or manifests; 3 malformed input; "
@@ -24,12 +23,15 @@ app = typer.Typer(
     name="thresher",
     help="Imports virtual machines from vCenter, OpenStack and OVA files into Harvester.",
     epilog=EPILOG,
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+Manifests = Annotated[
+    list[str],
+    typer.Option("--filename", "-f", metavar="FILE", help="Manifests of Secrets, sources and imports; '-' is stdin."),
+]
 Ca = Annotated[Path | None, typer.Option("--ca", metavar="FILE", help="Trust these certificates (PEM) for HTTPS.")]
 
 
@@ -75,27 +77,45 @@ def convert(
 
 
 @app.command(epilog=EPILOG)
+def check(
+    manifests: Manifests,
+    output: Annotated[Output, typer.Option("--output", "-o", help="How to print it.")] = Output.TABLE,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again, and tell each change.")] = False,
+) -> int:
+    """Look at the sources of manifests: are they reachable, trusted, and are the credentials good?"""
+    from thresher.cli import sources as command
+
+    return command.check(manifests, output, watch=watch)
+
+
+@app.command(epilog=EPILOG)
+def inventory(
+    manifests: Manifests,
+    output: Annotated[Listing, typer.Option("--output", "-o", help="How to print it.")] = Listing.TABLE,
+) -> None:
+    """List the VMs of a source, with what an import needs to know."""
+    from thresher.cli import inventory as command
+
+    command.run(manifests, output)
+
+
+@app.command(epilog=EPILOG)
 def run(
-    manifests: Annotated[
-        list[str],
-        typer.Option(
-            "--filename", "-f", metavar="FILE", help="Manifests of Secrets, sources and imports; '-' is stdin."
-        ),
-    ],
+    manifests: Manifests,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The folder that VMs are imported into.")],
     boot: Annotated[bool, typer.Option("--boot", help="Start each VM with QEMU and wait for its first words.")] = False,
     boot_timeout: Annotated[
         int, typer.Option("--boot-timeout", min=1, metavar="SECONDS", help="How long to wait for them.")
     ] = 120,
     output: Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")] = Output.TABLE,
-) -> None:
+) -> int:
     """Import VMs on this machine, from the same manifests that go to a cluster.
 
     The same command again goes on where the last one ended.
     """
     from thresher.cli import run as command
 
-    command.run(manifests, to, command.Boot(boot, boot_timeout), output)
+    return command.run(manifests, to, command.Boot(boot, boot_timeout), output)
 
 
 @app.command(epilog=EPILOG)
@@ -103,17 +123,22 @@ def demo(
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="Keep the VM in this folder; else it is removed.")
     ] = None,
-) -> None:
+) -> int:
     """Make a sample VM, serve it, import it, boot it, and show what it says."""
     from thresher.cli import demo as command
 
-    command.run(to)
+    return command.run(to)
 
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_guarded(lambda: app(standalone_mode=False, prog_name="thresher")))
+    sys.exit(execute(sys.argv[1:] or ["--help"]))
+
+
+def execute(words: list[str]) -> int:
+    """Run one command and return the exit code."""
+    return _guarded(lambda: app(words, standalone_mode=False, prog_name="thresher"))
 
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:
@@ -126,10 +151,9 @@ def _guarded(command: Callable[[], object]) -> int:
         result = command()
     except ThresherError as error:
         return _say(str(error), error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except typer.TyperException as error:
+        return _say(f"{error.format_message().rstrip('.')}; see --help", UsageError.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
         return _say("stopped; run the same command again to go on", Stopped.exit_code)
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

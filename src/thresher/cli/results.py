@@ -1,7 +1,8 @@
 """What is printed when a run is over."""
 
+import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,6 +14,9 @@ from thresher.model.errors import ThresherError
 from thresher.model.spec import ImportSpec
 from thresher.model.units import human
 from thresher.ports import DiskResult, VmState
+
+_WORDS = 10
+"""How many lines of a guest's first words are shown; all of them are in its console.log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,48 +98,56 @@ def _disk(key: str, path: Path, result: DiskResult | None) -> dict[str, JsonValu
             "seconds": round(result.seconds, 3),
             "verified": list(result.verified),
             "checksum": checksum.hexdigest if checksum else None,
+            "checksum_algorithm": checksum.algorithm if checksum else None,
         }
     return described
 
 
 def _print_table(one: Finished) -> None:
+    from rich import box
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console()
+    console = Console(highlight=False)
     word = one.outcome.status.import_status.value or "not begun"
-    console.print(f"\n[bold]{escape(one.spec.namespace)}/{escape(one.spec.name)}[/bold]: {word}", highlight=False)
+    console.print(f"\n[bold]{escape(one.spec.namespace)}/{escape(one.spec.name)}[/bold]: {word}")
     if one.paths:
-        table = Table("disk", "size", "data", "rate", "checksum")
+        table = Table("disk", "size", "data", "rate", "checksum", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for key, path in one.paths.items():
             result = one.outcome.results.get(key)
             table.add_row(escape(path.name), *(_cells(result) if result else ("as it was", "", "", "")))
         console.print(table)
-        folder = next(iter(one.paths.values())).parent
-        console.print(f"folder: {folder}", markup=False, highlight=False, soft_wrap=True)
+    for line in _lines(one):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _lines(one: Finished) -> Iterator[str]:
+    """What stands under the table. Long lines are left to the terminal: paths and digests are to be copied."""
+    for key, path in one.paths.items():
+        result = one.outcome.results.get(key)
+        if result is not None and result.checksum is not None:
+            yield f"{result.checksum.algorithm} of {path.name}: {result.checksum.hexdigest}"
+    if one.paths:
+        yield f"folder: {next(iter(one.paths.values())).parent}"
     for loss in one.outcome.status.findings:
-        console.print(f"{loss.severity.value}: {loss.subject}: {loss.message}", markup=False, soft_wrap=True)
+        yield f"{loss.severity.value}: {loss.subject}: {loss.message}"
     if one.state is not None:
-        console.print(f"VM: {one.state.message}", markup=False, highlight=False, soft_wrap=True)
+        yield f"VM: {one.state.message}"
     if one.console:
-        console.print(
-            "its first words:",
-            *(f"    {line}" for line in one.console.splitlines()[:10]),
-            sep="\n",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
-    if one.state is not None and one.state.running and one.paths:
-        pid = next(iter(one.paths.values())).parent / "qemu.pid"
-        console.print(
-            f"It goes on running; to stop it: kill $(cat {pid})", markup=False, highlight=False, soft_wrap=True
-        )
+        yield "its first words:"
+        yield from (f"    {line}" for line in one.console.splitlines()[:_WORDS])
+
+
+def print_running(finished: Sequence[Finished]) -> None:
+    """Tell how to stop the VMs that go on running."""
+    for one in finished:
+        if one.state is not None and one.state.running and one.paths:
+            pid = next(iter(one.paths.values())).parent / "qemu.pid"
+            stop = f"kill $(cat {shlex.quote(str(pid))})"
+            sys.stdout.write(f"{one.spec.namespace}/{one.spec.name} goes on running; to stop it: {stop}\n")
 
 
 def _cells(result: DiskResult) -> tuple[str, str, str, str]:
-    proof = ", ".join(result.verified)
-    if result.checksum is not None:
-        proof += f", {result.checksum.algorithm} {result.checksum.hexdigest[:16]}…"
-    return human(result.capacity), human(result.data), rate(result.read, result.seconds), proof
+    proofs = [*result.verified, *([result.checksum.algorithm] if result.checksum else [])]
+    return human(result.capacity), human(result.data), rate(result.read, result.seconds), ", ".join(proofs)

@@ -9,18 +9,24 @@ from pathlib import Path
 from typing import TextIO
 
 from thresher.api.convert import import_spec
-from thresher.api.manifests import Manifests, load_manifests
+from thresher.api.manifests import Manifests
+from thresher.api.virtualmachineimport import VirtualMachineImport
 from thresher.cli.choices import Output
+from thresher.cli.manifests import read_manifests
+from thresher.cli.phrases import phrase
 from thresher.cli.progress import Report, reporter
 from thresher.cli.records import RecordFile
-from thresher.cli.results import Finished, print_results
+from thresher.cli.results import Finished, print_results, print_running
+from thresher.cli.sources import opened_sources
+from thresher.imports.observed import Failure
 from thresher.imports.seams import Hooks, Outcome
 from thresher.imports.status import ImportStatus
 from thresher.imports.steps import ImportRun
 from thresher.model.errors import BootError, ThresherError, UsageError
 from thresher.model.spec import ImportSpec, Verify
 from thresher.model.vm import SourceVM
-from thresher.wiring import LocalImport, local_import
+from thresher.wiring.local import LocalImport, local_import
+from thresher.wiring.sources import OpenSource
 
 PARALLEL_IMPORTS = 2
 """At a time; each moves its own disks side by side."""
@@ -37,48 +43,39 @@ class Boot:
 def run(files: Sequence[str], folder: Path, boot: Boot, output: Output) -> int:
     """Run every import of the manifests and return the exit code. Raises UsageError for the manifests."""
     manifests = read_manifests(files)
+    if not manifests.imports:
+        raise UsageError(f"there is no VirtualMachineImport in {', '.join(files)}: add one")
     finished = execute(manifests, folder, boot, sys.stdout if output is Output.TABLE else sys.stderr)
     print_results(finished, output)
+    if output is Output.TABLE:
+        print_running(finished)
     return max((one.exit_code for one in finished), default=0)
 
 
-def read_manifests(files: Sequence[str]) -> Manifests:
-    """Read manifests of several files as if they were one. Raises UsageError."""
-    texts = []
-    for name in files:
-        try:
-            texts.append(sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the manifests in {name} cannot be read: {error}") from error
-    manifests = load_manifests("\n---\n".join(texts))
-    if not manifests.imports:
-        raise UsageError(f"there is no VirtualMachineImport in {', '.join(files)}: add one")
-    return manifests
-
-
 def execute(manifests: Manifests, folder: Path, boot: Boot, out: TextIO) -> list[Finished]:
-    """Run every import to its end, a few at a time."""
-    imports = [_prepare(manifests, vmi_index, folder, boot) for vmi_index in range(len(manifests.imports))]
+    """Run every import to its end, a few at a time. Raises UsageError for the manifests."""
     with reporter(out) as report:
         for note in manifests.notes:
             report.line(f"note: {note}")
-        return asyncio.run(_all(imports, folder, boot, report))
+        return asyncio.run(_all(manifests, folder, boot, report))
 
 
-def _prepare(manifests: Manifests, index: int, folder: Path, boot: Boot) -> LocalImport:
-    vmi = manifests.imports[index]
-    spec = replace(import_spec(vmi), start=boot.asked)
-    return local_import(spec, manifests.source(vmi.source_ref), manifests, folder)
+def prepare(vmi: VirtualMachineImport, source: OpenSource, folder: Path, boot: Boot) -> LocalImport:
+    """Put one import together. Raises UsageError."""
+    return local_import(replace(import_spec(vmi), start=boot.asked), source, folder)
 
 
-async def _all(imports: Sequence[LocalImport], folder: Path, boot: Boot, report: Report) -> list[Finished]:
+async def _all(manifests: Manifests, folder: Path, boot: Boot, report: Report) -> list[Finished]:
+    used = {vmi.source_ref: manifests.source(vmi.source_ref) for vmi in manifests.imports}
     limit = asyncio.Semaphore(PARALLEL_IMPORTS)
+    async with opened_sources(manifests, tuple(used.values()), report) as pool:
 
-    async def one(local: LocalImport) -> Finished:
-        async with limit:
-            return await _Run(local, folder, boot, report).drive()
+        async def one(vmi: VirtualMachineImport) -> Finished:
+            local = prepare(vmi, pool.get(used[vmi.source_ref]), folder, boot)
+            async with limit:
+                return await _Run(local, folder, boot, report).drive()
 
-    return list(await asyncio.gather(*(one(local) for local in imports)))
+        return list(await asyncio.gather(*(one(vmi) for vmi in manifests.imports)))
 
 
 class _Run:
@@ -93,7 +90,13 @@ class _Run:
         self._said: tuple[str, str] | None = None
 
     async def drive(self) -> Finished:
-        """Drive the import to its end."""
+        """Drive the import to its end. What stops this one does not stop the others of the same manifests."""
+        try:
+            return await self._drive()
+        except ThresherError as error:
+            return Finished.failed(self._local.spec, Outcome(ImportStatus(), None, {}, Failure.of(error)))
+
+    async def _drive(self) -> Finished:
         hooks = Hooks(
             on_status=self._on_status,
             on_progress=lambda progress: self._report.progress(f"{self._label} {progress.disk}", progress),
@@ -123,10 +126,10 @@ class _Run:
             return "", error if spec.verify is Verify.BOOT else None
 
     def _on_status(self, status: ImportStatus) -> None:
-        said = (status.import_status.value, status.message)
-        if said != self._said and status.import_status.value:
+        said = (status.import_status.value, phrase(status))
+        if said != self._said:
             self._said = said
-            self._line(f"{status.import_status.value}: {status.message}")
+            self._line(": ".join(part for part in said if part))
 
     def _line(self, text: str) -> None:
         self._report.line(f"{datetime.now().astimezone():%H:%M:%S} {self._label} {text}")

@@ -6,6 +6,8 @@ from thresher.model.units import Bytes
 
 NETWORK = "VM Network"
 MAC = "00:50:56:12:34:56"  # from the range that VMware sets aside for addresses given by hand
+UUID = "564d7468-7265-7368-6572-2073616d706c"
+"""The SMBIOS UUID. VMware's begin with 56 4d, "VM" in ASCII; this one goes on with "thresher sampl"."""
 MEMORY_MIB = 64
 
 
@@ -55,6 +57,7 @@ _ENVELOPE = """<?xml version="1.0" encoding="UTF-8"?>
       </System>
 {items}
       <vmw:Config ovf:required="false" vmw:key="firmware" vmw:value="bios"/>
+      <vmw:ExtraConfig ovf:required="false" vmw:key="uuid.bios" vmw:value="{uuid}"/>
     </VirtualHardwareSection>
   </VirtualSystem>
 </Envelope>
@@ -62,7 +65,7 @@ _ENVELOPE = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def sample_ovf(name: str, files: tuple[SampleFile, ...]) -> str:
-    """Describe the sample VM: one vCPU, 64 MiB, one NIC, and a SCSI disk for each file.
+    """Describe the sample VM: one vCPU, 64 MiB, one NIC, and a SATA disk for each file.
 
     Args:
         name: of the VM; plain enough to stand in XML as it is.
@@ -81,11 +84,18 @@ def sample_ovf(name: str, files: tuple[SampleFile, ...]) -> str:
         rasd=_RASD,
         vssd=_VSSD,
         network=NETWORK,
+        uuid=_vmware_uuid(UUID),
         name=name,
         files="\n".join(references),
         disks="\n".join(disks),
         items="\n".join(_items(len(files))),
     )
+
+
+def _vmware_uuid(uuid: str) -> str:
+    """As .vmx files and ExtraConfig write it: bytes in two groups of eight."""
+    octets = bytes.fromhex(uuid.replace("-", ""))
+    return f"{octets[:8].hex(' ')}-{octets[8:].hex(' ')}"
 
 
 def _items(disks: int) -> list[str]:
@@ -107,10 +117,10 @@ def _items(disks: int) -> list[str]:
         },
         {
             "Address": "0",
-            "ElementName": "SCSI controller 0",
+            "ElementName": "SATA controller 0",
             "InstanceID": "3",
-            "ResourceSubType": "VirtualSCSI",
-            "ResourceType": "6",
+            "ResourceSubType": "vmware.sata.ahci",
+            "ResourceType": "20",
         },
         {
             "Address": MAC,

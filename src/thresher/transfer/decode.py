@@ -125,6 +125,7 @@ class VmdkDecoder:
             "grain": header.grain,
             "overhead": header.overhead,
             "directory": header.directory,
+            "footer": int(header.footer),
             "offset": at.offset,
             "highest": at.highest,
             "grains": at.grains,
@@ -133,8 +134,14 @@ class VmdkDecoder:
 
 
 def _resumed(at: dict[str, int]) -> StreamVmdkParser:
-    sectors = (Sectors(at[name]) for name in ("capacity", "grain", "overhead", "directory"))
-    header = SparseHeader(at["version"], *sectors)
+    header = SparseHeader(
+        version=at["version"],
+        capacity=Sectors(at["capacity"]),
+        grain=Sectors(at["grain"]),
+        overhead=Sectors(at["overhead"]),
+        directory=Sectors(at["directory"]),
+        footer=bool(at["footer"]),
+    )
     promised = None if at["promised"] < 0 else at["promised"]
     return StreamVmdkParser.resumed(Checkpoint(header, at["offset"], at["highest"], at["grains"], promised))
 

@@ -9,12 +9,36 @@ import base64
 import ctypes
 import ctypes.util
 import hashlib
+import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-_CONTEXTS = {"sha1": ("SHA1", 96, 20), "sha256": ("SHA256", 112, 32), "sha512": ("SHA512", 216, 64)}
-"""Function prefix, size of the context (OpenSSL's sha.h: SHA_CTX, SHA256_CTX, SHA512_CTX), size of the digest."""
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """OpenSSL's sha.h: SHA_CTX, SHA256_CTX, SHA512_CTX.
+
+    Attributes:
+        prefix: of the functions.
+        size: of the struct.
+        digest: size of the digest.
+        block: size of the algorithm's block.
+        fill: where the struct counts the bytes of the block begun, as an unsigned int.
+    """
+
+    prefix: str
+    size: int
+    digest: int
+    block: int
+    fill: int
+
+
+_CONTEXTS = {
+    "sha1": _Context("SHA1", 96, 20, 64, 92),
+    "sha256": _Context("SHA256", 112, 32, 64, 104),
+    "sha512": _Context("SHA512", 216, 64, 128, 208),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +116,8 @@ def _libcrypto() -> _Library | None:
         handle = ctypes.CDLL(name)
         handle.OpenSSL_version.restype = ctypes.c_char_p
         version = handle.OpenSSL_version(0).decode()
-        for prefix, _, _ in _CONTEXTS.values():
-            getattr(handle, f"{prefix}_Update").argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+        for context in _CONTEXTS.values():
+            getattr(handle, f"{context.prefix}_Update").argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
     except (OSError, AttributeError):
         return None
     return _Library(handle, version)
@@ -101,9 +125,10 @@ def _libcrypto() -> _Library | None:
 
 class _ResumableDigest:
     def __init__(self, library: _Library, algorithm: str) -> None:
-        prefix, size, self._length = _CONTEXTS[algorithm]
+        self._layout = _CONTEXTS[algorithm]
+        prefix = self._layout.prefix
         self._algorithm, self._library = algorithm, library.version
-        self._context = ctypes.create_string_buffer(size)
+        self._context = ctypes.create_string_buffer(self._layout.size)
         self._update = getattr(library.handle, f"{prefix}_Update")
         self._final = getattr(library.handle, f"{prefix}_Final")
         getattr(library.handle, f"{prefix}_Init")(self._context)
@@ -121,13 +146,19 @@ class _ResumableDigest:
         return DigestState(self._algorithm, self.offset, self._library, text)
 
     def restore(self, state: DigestState) -> None:
-        raw = base64.b64decode(state.state)
-        if len(raw) == len(self._context):
+        """Take up ``state``, unless it is none: a wrong count in it would lead OpenSSL out of its struct."""
+        try:
+            raw = base64.b64decode(state.state, validate=True)
+        except ValueError:
+            return
+        layout = self._layout
+        filled = int.from_bytes(raw[layout.fill : layout.fill + 4], sys.byteorder)
+        if len(raw) == layout.size and filled == state.offset % layout.block:
             self._context.raw = raw
             self.offset = state.offset
 
     def hexdigest(self) -> str:
         context = ctypes.create_string_buffer(self._context.raw, len(self._context))
-        out = ctypes.create_string_buffer(self._length)
+        out = ctypes.create_string_buffer(self._layout.digest)
         self._final(out, context)
         return out.raw.hex()

@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thresher.formats.vmdk import ResumeImpossible
@@ -85,28 +86,47 @@ class DiskTransfer:
             ThresherError: what went wrong. Where it is worth a retry and the transfer is durable, what was
                 flushed is kept for it; else nothing is left.
         """
-        ledger = self._load()
-        if ledger.result is not None:
-            return self._adopt(ledger.result)
+        self._check_stop()
+        try:
+            ledger = self._load()
+            if ledger.result is not None:
+                return self._adopt(ledger.result)
+            return self._make(ledger)
+        except OSError as error:
+            raise self._mapped(error) from error
+        finally:
+            self._sink.close()
+
+    def _make(self, ledger: Ledger) -> DiskResult:
+        """Transfer the disk; on a failure keep what is worth it, else leave nothing."""
         began = time.monotonic()
         try:
             result = self._transfer(ledger)
+            return self._finish(result, time.monotonic() - began)
         except (ThresherError, OSError) as error:
-            self._sink.close()
-            if not self._worth_keeping(error):
+            failure = self._mapped(error) if isinstance(error, OSError) else error
+            if not self._options.durable or not isinstance(failure, SourceError | Stopped | TargetFull):
                 self._discard()
-            if isinstance(error, OSError):
-                raise target_error(error, self._sink.part, "write to") from error
             raise
-        return self._finish(result, time.monotonic() - began)
 
-    def _worth_keeping(self, error: Exception) -> bool:
-        kept = isinstance(error, SourceError | Stopped | TargetFull)
-        return kept and self._options.durable
+    def _mapped(self, error: OSError) -> ThresherError:
+        return target_error(error, self._sink.part, "write to")
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise Stopped(f"stopped before disk {self._stream.disk.key} was transferred")
 
     def _discard(self) -> None:
+        with suppress(OSError):  # the error that led here says more
+            self._ledger_path.unlink()
         self._sink.discard()
-        self._ledger_path.unlink(missing_ok=True)
+
+    def _begin(self, *, keep: bool) -> None:
+        """Open the part. Before it is blanked, the ledger that vouches for what it holds has to be gone."""
+        if not keep and self._ledger_path.exists():
+            self._ledger_path.unlink()
+            sync_folder(self._ledger_path.parent)
+        self._sink.open(keep=keep)
 
     def _load(self) -> Ledger:
         """The ledger to go on from: as found, or a blank one."""
@@ -120,13 +140,21 @@ class DiskTransfer:
 
     def _holds(self, result: DiskResult) -> bool:
         """Whether the finished file, or the part that only lacks its final name, is there in full length."""
+        stated = self._stream.disk.capacity
+        if stated is not None and stated != result.capacity:
+            return False
         at = self._sink.path if self._sink.path.exists() else self._sink.part
         return at.exists() and at.stat().st_size == result.capacity
 
     def _adopt(self, result: DiskResult) -> DiskResult:
+        """Take a finished disk as it is, with the checksum of its image if this run asks for another one."""
         if not self._sink.path.exists():
             self._sink.finish()
             sync_folder(self._sink.path.parent)
+        algorithm = self._options.image_checksum
+        if algorithm is not None and (result.checksum is None or result.checksum.algorithm != algorithm):
+            result = replace(result, checksum=hash_image(self._sink.path, algorithm, self._stop))
+            Ledger(self._identity, None, result).save(self._ledger_path)
         return result
 
     def _transfer(self, ledger: Ledger) -> DiskResult:
@@ -145,7 +173,7 @@ class DiskTransfer:
         capacity = self._stream.disk.capacity
         if capacity is None:
             raise ImageError(f"blank disk {self._stream.disk.key} has no capacity: its description is incomplete")
-        self._sink.open(keep=False)
+        self._begin(keep=False)
         self._sink.size(capacity)
         return DiskResult(capacity, Bytes(0), Bytes(0), 0.0, ("blank",))
 
@@ -159,7 +187,7 @@ class DiskTransfer:
             total = self._stream.disk.capacity
             self._report(Bytes(int((total or 0) * percent / 100)), total, Bytes(so_far))
 
-        self._sink.open(keep=False)
+        self._begin(keep=False)
         capacity = qemu.convert(
             self._stream, source, self._sink.part, digest=digest, on_percent=on_percent, stop=self._stop
         )
@@ -171,7 +199,7 @@ class DiskTransfer:
     def _streamed(self, source: ByteSource, ledger: Ledger) -> DiskResult:
         decoder = self._decoder(source, ledger.resume)
         digest = self._new_digest(ledger.resume)
-        self._sink.open(keep=ledger.resume is not None)
+        self._begin(keep=ledger.resume is not None)
         pipeline = Pipeline(
             decoder,
             self._sink,

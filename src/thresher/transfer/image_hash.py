@@ -1,5 +1,6 @@
 """The hash of a raw image, its holes included, without reading them from the medium."""
 
+import errno
 import hashlib
 import os
 import threading
@@ -35,5 +36,7 @@ def hash_image(path: Path, algorithm: str, stop: threading.Event) -> Checksum:
 def _next(descriptor: int, position: int, whence: int, size: int) -> int:
     try:
         return os.lseek(descriptor, position, whence)
-    except OSError:  # ENXIO: no data up to the end
-        return size
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return size  # no data up to the end

@@ -6,6 +6,7 @@ and a ledger that says ``done`` is whole; everything else is not.
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +15,7 @@ from thresher.model.units import Bytes
 from thresher.ports import Checksum, DiskResult
 from thresher.transfer.digest import DigestState
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +73,22 @@ class Ledger:
             if raw["version"] != _VERSION:
                 return None
             return cls(Identity(**raw["identity"]), _resume(raw.get("resume")), _result(raw.get("result")))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
     def save(self, path: Path) -> None:
         """Replace the ledger at ``path`` in one step, durably. Raises OSError."""
         part = path.with_name(path.name + ".new")
-        with part.open("w") as handle:
-            json.dump({"version": _VERSION} | asdict(self), handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        part.replace(path)
+        try:
+            with part.open("w") as handle:
+                json.dump({"version": _VERSION} | asdict(self), handle)
+                handle.flush()
+                os.fsync(handle.fileno())
+            part.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink()
+            raise
         sync_folder(path.parent)
 
     def at(self, resume: Resume) -> Self:
@@ -103,7 +109,8 @@ def _resume(raw: dict[str, Any] | None) -> Resume | None:
     if raw is None:
         return None
     digest = DigestState(**raw["digest"]) if raw["digest"] else None
-    return Resume(raw["decoder"], raw["offset"], digest, raw["data"])
+    decoder = {name: int(value) for name, value in raw["decoder"].items()}
+    return Resume(decoder, int(raw["offset"]), digest, int(raw["data"]))
 
 
 def _result(raw: dict[str, Any] | None) -> DiskResult | None:

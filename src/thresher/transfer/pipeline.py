@@ -127,7 +127,7 @@ class Pipeline:
         view = memoryview(lease.buffer)
         if self._digest is not None and position + count > self._hash_from:
             fresh = view[max(0, self._hash_from - position) : count]
-            self._hasher.submit(self._hash, self._digest, lease.share(), fresh)
+            _submit(self._hasher, lease, self._hash, self._digest, fresh)
         wanted = max(0, self._decode_from - position)
         if wanted >= count:
             return
@@ -137,16 +137,21 @@ class Pipeline:
             self._sized = True
         if pieces:
             number, epoch = self._watermark.begin(), len(self._written) - 1
-            self._workers.submit(self._expand, lease.share(), number, epoch, pieces)
+            try:
+                _submit(self._workers, lease, self._expand, number, epoch, pieces)
+            except BaseException:
+                self._watermark.end(number)  # else whoever waits for it waits forever
+                raise
 
-    def _hash(self, digest: Digest, lease: Lease, data: memoryview) -> None:
-        with lease:
-            digest.update(data)
-
-    def _expand(self, lease: Lease, number: int, epoch: int, pieces: Iterable[Piece]) -> None:
+    def _hash(self, digest: Digest, data: memoryview) -> None:
         try:
-            with lease:
-                data = write_pieces(self._sink, pieces)
+            digest.update(data)
+        except BaseException as error:  # noqa: BLE001  whatever it is, the reader raises it
+            self._failures.append(error)
+
+    def _expand(self, number: int, epoch: int, pieces: Iterable[Piece]) -> None:
+        try:
+            data = write_pieces(self._sink, pieces)
             with self._lock:
                 self._written[epoch] += data
         except BaseException as error:  # noqa: BLE001  whatever it is, the reader raises it
@@ -203,6 +208,21 @@ class Pipeline:
         self._hasher.shutdown()
         self._flusher.shutdown()
         self._raise_failure()
+
+
+def _submit(executor: Executor, lease: Lease, job: Callable[..., None], *args: object) -> None:
+    """Have ``job`` done while ``lease`` is held. Raises RuntimeError where the executor takes no more."""
+    shared = lease.share()
+
+    def run() -> None:
+        with shared:
+            job(*args)
+
+    try:
+        executor.submit(run)
+    except BaseException:
+        shared.release()
+        raise
 
 
 def write_pieces(sink: SparseFile, pieces: Iterable[Piece]) -> int:

@@ -17,6 +17,7 @@ from thresher.model.errors import ImageError, Stopped, TargetError, TargetFull
 from thresher.model.units import Bytes
 from thresher.ports import ByteSource, DiskStream
 from thresher.transfer.buffers import BUFFER_BYTES, fill
+from thresher.transfer.check import CHECKED_DRIVERS, check_image
 from thresher.transfer.digest import Digest
 from thresher.transfer.layout import DRIVERS, Piece, layout
 from thresher.transfer.nbd import NbdServer
@@ -58,7 +59,7 @@ def convert(
         OSError: the file cannot be given its length.
         Stopped: ``stop`` was set.
     """
-    with _seekable(source, part.parent) as main, _siblings(stream, part.parent) as others:
+    with _seekable(source, part.parent, stop) as main, _siblings(stream, part.parent, stop) as others:
         if digest is not None:
             _hash(main, digest, stop)
         plan = layout(stream, main, others)
@@ -79,7 +80,7 @@ def _share(on_percent: Callable[[float, int], None], before: float, weight: floa
 
 
 @contextmanager
-def _siblings(stream: DiskStream, folder: Path) -> Iterator[dict[str, ByteSource]]:
+def _siblings(stream: DiskStream, folder: Path, stop: threading.Event) -> Iterator[dict[str, ByteSource]]:
     """The further files of a split image, each seekable."""
     spools: dict[str, ByteSource] = {}
     opened: list[Spool] = []
@@ -88,7 +89,7 @@ def _siblings(stream: DiskStream, folder: Path) -> Iterator[dict[str, ByteSource
             if source.seekable and source.size is not None:
                 spools[name] = source
             else:
-                opened.append(Spool(source, folder))
+                opened.append(Spool(source, folder, stop))
                 spools[name] = opened[-1]
         yield spools
     finally:
@@ -97,12 +98,12 @@ def _siblings(stream: DiskStream, folder: Path) -> Iterator[dict[str, ByteSource
 
 
 @contextmanager
-def _seekable(source: ByteSource, folder: Path) -> Iterator[ByteSource]:
+def _seekable(source: ByteSource, folder: Path, stop: threading.Event) -> Iterator[ByteSource]:
     """The source itself, or a copy in an unnamed file where it cannot be read at random places."""
     if source.seekable and source.size is not None:
         yield source
         return
-    with Spool(source, folder) as spool:
+    with Spool(source, folder, stop) as spool:
         yield spool
 
 
@@ -130,15 +131,29 @@ class _Run:
 
     def convert(self, on_percent: Callable[[float, int], None]) -> None:
         """Convert the piece. Raises ImageError, SourceError, TargetError or Stopped."""
+        try:
+            self._check()
+            self._convert(on_percent)
+        except FileNotFoundError as error:
+            raise TargetError(f"a {self.stream.format} disk needs qemu-img, which is not here: {_INSTALL}") from error
+
+    def _check(self) -> None:
+        if self.piece.driver in CHECKED_DRIVERS:
+            check_image(self._image(), self.stream.format, self.stream.disk.key, self.stop)
+            self._raise_source_failure()
+
+    def _raise_source_failure(self) -> None:
+        if self.server.failures:
+            raise self.server.failures[0]
+
+    def _image(self) -> str:
+        return "json:" + json.dumps(self.piece.options(str(self.server.path)))
+
+    def _convert(self, on_percent: Callable[[float, int], None]) -> None:
         with TemporaryFile() as words:
-            try:
-                process = subprocess.Popen(  # noqa: S603  our own arguments, no shell
-                    self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, bufsize=0
-                )
-            except FileNotFoundError as error:
-                raise TargetError(
-                    f"a {self.stream.format} disk needs qemu-img, which is not here: {_INSTALL}"
-                ) from error
+            process = subprocess.Popen(  # noqa: S603  our own arguments, no shell
+                self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, bufsize=0
+            )
             with process:
                 assert process.stdout is not None  # noqa: S101  it is a pipe
                 try:
@@ -146,14 +161,13 @@ class _Run:
                 except BaseException:
                     process.kill()
                     raise
-            if self.server.failures:
-                raise self.server.failures[0]
+            self._raise_source_failure()
             if process.returncode:
                 words.seek(0)
                 raise self._failure(words.read().decode(errors="replace"))
 
     def _command(self) -> list[str]:
-        image = "json:" + json.dumps(self.piece.options(str(self.server.path)))
+        image = self._image()
         target = str(self.part.absolute())  # a relative name with a colon would be taken for a URL
         command = ["qemu-img", "convert", "-p"]
         if self.piece.place is None:

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from thresher.model.errors import TargetError, TargetFull
@@ -62,22 +63,27 @@ class SparseFile:
 
     def finish(self) -> None:
         """Close the file and give it its final name. Raises TargetError."""
-        self.close()
         try:
+            self._close()
             self.part.replace(self.path)
         except OSError as error:
             raise target_error(error, self.part, "rename") from error
 
     def close(self) -> None:
         """Close the file and leave it under the name of its part."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        with suppress(OSError):  # what was flushed is safe, and nobody counts on the rest
+            self._close()
 
     def discard(self) -> None:
-        """Close the file and remove it."""
+        """Close the file and remove it, as far as the file system lets us."""
         self.close()
-        self.part.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.part.unlink()
+
+    def _close(self) -> None:
+        descriptor, self._fd = self._fd, -1
+        if descriptor >= 0:
+            os.close(descriptor)  # a network file system may say only now that it had no space
 
 
 def target_error(error: OSError, path: Path, verb: str) -> TargetError:

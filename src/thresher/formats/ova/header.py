@@ -111,4 +111,8 @@ def _number(field: bytes, what: str, offset: int) -> int:
             return value
     elif octal := _OCTAL.fullmatch(field):
         return int(octal[1] or b"0", 8)
-    raise OvaError(f"a header of the archive has no usable {what}; the archive is damaged", offset=offset)
+    raise OvaError(
+        f"a header of the archive has no usable {what}; this is no tar archive, or it was damaged on its way: "
+        "fetch the OVA again",
+        offset=offset,
+    )

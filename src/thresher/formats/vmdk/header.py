@@ -27,6 +27,8 @@ MIN_GRAIN = Sectors(8)
 """The format asks for a power of 2 "greater than 8" sectors; 8 itself is met in the field."""
 MAX_GRAIN = Sectors(4096)
 """2 MiB, sixteen times what platforms write; it bounds the memory for one grain."""
+MAX_GRAINS = 1 << 30
+"""As many as MAX_CAPACITY has of the usual 64 KiB; what remembers them stays bounded, whatever a header states."""
 GTES_PER_GT = 512
 MAX_PREFACE = 1 << 14
 """8 MiB for the header, the descriptor and padding in front of the data; platforms use 64 KiB."""
@@ -45,6 +47,7 @@ class SparseHeader:
         grain: size of a grain, in sectors.
         overhead: where data begins, in sectors from the start of the file.
         directory: where the grain directory stands, in sectors; 0 where only the footer tells.
+        footer: whether a footer has to come, because only it tells where the grain directory stands.
     """
 
     version: int
@@ -52,6 +55,7 @@ class SparseHeader:
     grain: Sectors
     overhead: Sectors
     directory: Sectors
+    footer: bool = False
 
     @property
     def capacity_bytes(self) -> Bytes:
@@ -89,8 +93,9 @@ class SparseHeader:
         if algorithm != COMPRESSION_DEFLATE:
             raise VmdkError(f"VMDK compression {algorithm} is unknown (1, deflate, is)", offset=offset)
         _check_sizes(capacity, grain, gtes, offset)
-        front = Sectors(0 if directory == GD_AT_END else directory)
-        header = cls(version, Sectors(capacity), Sectors(grain), Sectors(max(overhead, 1)), front)
+        at_end = directory == GD_AT_END
+        front = Sectors(0 if at_end else directory)
+        header = cls(version, Sectors(capacity), Sectors(grain), Sectors(max(overhead, 1)), front, at_end)
         if header.overhead > 2 * header.metadata_sectors + MAX_PREFACE:
             raise VmdkError(f"the VMDK header states that data begins at sector {overhead}", offset=offset)
         return header
@@ -105,6 +110,12 @@ def _check_sizes(capacity: int, grain: int, gtes: int, offset: int) -> None:
     if capacity > MAX_CAPACITY // SECTOR:
         raise VmdkError(
             f"the VMDK header states {capacity} sectors: a disk has {human(MAX_CAPACITY)} at most",
+            offset=offset,
+        )
+    if capacity > grain * MAX_GRAINS:
+        raise VmdkError(
+            f"the VMDK header states {capacity} sectors in grains of {grain}: too many to keep in mind; export the"
+            " disk with grains of 64 KiB",
             offset=offset,
         )
     if gtes != GTES_PER_GT:

@@ -5,9 +5,10 @@ The stream is a header, metadata up to ``overHead``, and then elements, each pad
     grain    lba u64, size u32 > 0, then ``size`` bytes of RFC 1950 data
     marker   sectors u64, 0 u32, type u32; ``sectors`` sectors of metadata follow
 
-VMware writes grain tables behind the grains, a footer, and the end-of-stream marker: the proof that the stream is
-whole. QEMU writes the tables in front, no footer and no such marker (zeros that pad its end may look like one): there
-the proof is that as many grains came as the tables name.
+VMware writes grain tables behind the grains, a footer, and the end-of-stream marker: the two together are the proof
+that the stream is whole, as a sector of zeros, which a broken copy may hold, has the very bytes of that marker. QEMU
+writes the tables in front, no footer and no such marker (zeros that pad its end may look like one): there the proof is
+that as many grains came as the tables name.
 """
 
 import struct
@@ -92,6 +93,7 @@ class StreamVmdkParser:
         self._floor = -1  # grains up to here came before a resumed parser began
         self._ascending = True
         self._footer_next = False
+        self._footer_seen = False
         self._grains = 0
         self._front: FrontTables | None = None
         self._promised: int | None = None
@@ -110,9 +112,11 @@ class StreamVmdkParser:
     def checkpoint(self) -> Checkpoint | None:
         """Where to resume once every grain given out so far is safe; None if that place cannot be told.
 
-        It cannot where grains came out of order: a second grain for one place could then pass unnoticed.
+        It cannot where grains came out of order: a second grain for one place could then pass unnoticed. From the
+        footer on there is nothing left that would be worth it.
         """
-        if self.header is None or not self._ascending or self._footer_next or self._front is not None:
+        footer = self._footer_next or self._footer_seen
+        if self.header is None or not self._ascending or footer or self._front is not None:
             return None
         return Checkpoint(self.header, self._pos + self._skip, self._highest, self._grains, self._promised)
 
@@ -224,8 +228,12 @@ class StreamVmdkParser:
     def _marker(self, sectors: int, kind: int) -> StreamEnd | None:
         assert self.header is not None  # noqa: S101  markers come after the header
         if kind == _END_OF_STREAM and sectors == 0:
-            self.ended = True
-            self._pos += SECTOR
+            if self.header.footer and not self._footer_seen:
+                raise VmdkError(
+                    "the VMDK's end marker comes before its footer: zeros stand in place of data; get the file again",
+                    offset=self._pos,
+                )
+            self.ended = True  # and _pos stays: whoever resumes here has to find the marker again
             return StreamEnd()
         if kind not in {_GRAIN_TABLE, _GRAIN_DIRECTORY, _FOOTER}:
             raise VmdkError(f"the VMDK has a marker of unknown type {kind}; the file is damaged", offset=self._pos)
@@ -244,7 +252,7 @@ class StreamVmdkParser:
     def _check_footer(self, element: memoryview) -> None:
         footer = SparseHeader.parse(bytes(element), offset=self._pos)
         assert self.header is not None  # noqa: S101  a footer comes after the header
-        self._footer_next = False
+        self._footer_next, self._footer_seen = False, True
         if (footer.capacity, footer.grain) != (self.header.capacity, self.header.grain):
             raise VmdkError(
                 "the VMDK's footer contradicts its header on the size of the disk; the file is damaged",

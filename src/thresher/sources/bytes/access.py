@@ -44,6 +44,10 @@ class HttpAccess:
         timeout_s: how long the server may send nothing; it does not limit a whole download. 0 waits for ever.
         fingerprint_sha256: trust exactly this certificate (SHA-256 of its DER form, in hexadecimal)
             and no authority; None verifies as usual.
+        fingerprint_sha1: likewise by SHA-1, where nothing better is to be had: vSphere names the certificate of an
+            ESXi host by its SHA-1 alone (HttpNfcLeaseDeviceUrl.sslThumbprint). An impostor would need a second
+            preimage of a given certificate, which nobody can compute; what is broken of SHA-1 is that whoever makes
+            two certificates can make them collide. Not used where ``fingerprint_sha256`` is given.
     """
 
     username: str | None = None
@@ -52,6 +56,7 @@ class HttpAccess:
     ca_pem: str = ""
     timeout_s: float = 600
     fingerprint_sha256: str | None = None
+    fingerprint_sha1: str | None = None
 
     def __repr__(self) -> str:
         """Without the secrets, so that no log can hold them."""
@@ -123,8 +128,9 @@ def opener(access: HttpAccess, location: Location) -> OpenerDirector:
         UsageError: the CA is no PEM, or the fingerprint is none.
     """
     parts = urlsplit(location.url)
-    trusting = _TrustingHandler(access.ca_pem, _pin(access.fingerprint_sha256), parts.hostname or "")
-    if parts.scheme == "https" or access.ca_pem:
+    pin = _pin(access)
+    trusting = _TrustingHandler(access.ca_pem, pin, parts.hostname or "")
+    if access.ca_pem or (parts.scheme == "https" and pin is None):
         _ = trusting.verified  # a CA that cannot be read shows now
     director = OpenerDirector()
     for handler in (
@@ -140,13 +146,35 @@ def opener(access: HttpAccess, location: Location) -> OpenerDirector:
     return director
 
 
-def _pin(fingerprint: str | None) -> str | None:
-    if fingerprint is None:
-        return None
-    plain = fingerprint.replace(":", "").replace(" ", "").lower()
-    if len(plain) != hashlib.sha256().digest_size * 2 or set(plain) - set("0123456789abcdef"):
-        raise UsageError("a certificate's fingerprint is SHA-256 as 64 hexadecimal digits; colons may part them")
-    return plain
+@dataclass(frozen=True, slots=True)
+class _Pin:
+    """The one certificate to trust."""
+
+    algorithm: str
+    hexdigest: str
+
+    def digest(self, certificate: bytes) -> str:
+        return hashlib.new(self.algorithm, certificate, usedforsecurity=False).hexdigest()
+
+    @property
+    def title(self) -> str:
+        return self.algorithm.upper().replace("SHA", "SHA-")
+
+
+def _pin(access: HttpAccess) -> _Pin | None:
+    if access.fingerprint_sha256 is not None:
+        return _pinned("sha256", access.fingerprint_sha256)
+    return None if access.fingerprint_sha1 is None else _pinned("sha1", access.fingerprint_sha1)
+
+
+def _pinned(algorithm: str, fingerprint: str) -> _Pin:
+    pin = _Pin(algorithm, fingerprint.replace(":", "").replace(" ", "").lower())
+    digits = hashlib.new(algorithm, usedforsecurity=False).digest_size * 2
+    if len(pin.hexdigest) != digits or set(pin.hexdigest) - set("0123456789abcdef"):
+        raise UsageError(
+            f"a certificate's fingerprint is {pin.title} as {digits} hexadecimal digits; colons may part them"
+        )
+    return pin
 
 
 def _context(ca_pem: str) -> ssl.SSLContext:
@@ -167,19 +195,19 @@ def spelled(fingerprint: str) -> str:
 class _PinnedConnection(http.client.HTTPSConnection):
     """Trusts one certificate. It is compared before the first byte of a request is sent."""
 
-    def __init__(self, host: str, *, pin: str, context: ssl.SSLContext, timeout: float | None) -> None:
+    def __init__(self, host: str, *, pin: _Pin, context: ssl.SSLContext, timeout: float | None) -> None:
         super().__init__(host, context=context, timeout=timeout)
         self.pin = pin
 
     def connect(self) -> None:
         super().connect()
         certificate = self.sock.getpeercert(binary_form=True) or b""
-        found = hashlib.sha256(certificate).hexdigest()
-        if found != self.pin:
+        found = self.pin.digest(certificate)
+        if found != self.pin.hexdigest:
             self.close()
             raise SourceUntrusted(
-                f"{self.host} shows a certificate with the SHA-256 fingerprint {spelled(found)}, but "
-                f"{spelled(self.pin)} is pinned; if the server's certificate was renewed, pin the new one"
+                f"{self.host} shows a certificate with the {self.pin.title} fingerprint {spelled(found)}, but "
+                f"{spelled(self.pin.hexdigest)} is pinned; if the server's certificate was renewed, pin the new one"
             )
 
 
@@ -188,7 +216,7 @@ class _TrustingHandler(AbstractHTTPHandler):
 
     https_request = AbstractHTTPHandler.do_request_
 
-    def __init__(self, ca_pem: str, pin: str | None, host: str) -> None:
+    def __init__(self, ca_pem: str, pin: _Pin | None, host: str) -> None:
         super().__init__()
         self._ca_pem = ca_pem
         self._pin = pin
@@ -206,7 +234,7 @@ class _TrustingHandler(AbstractHTTPHandler):
             except urllib.error.URLError as error:
                 error.filename = req.full_url  # after a redirect it is not the URL that was asked for
                 raise
-        unverified = ssl.create_default_context()
+        unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without the system's authorities, which take a while
         unverified.check_hostname = False
         unverified.verify_mode = ssl.CERT_NONE  # the fingerprint is the stronger check
         return self.do_open(partial(_PinnedConnection, pin=self._pin), req, context=unverified)

@@ -59,11 +59,12 @@ class _Answer:
 class _Remote:
     """One URL, shared by all regions of its file. Safe for threads."""
 
-    def __init__(self, url: str, access: HttpAccess) -> None:
+    def __init__(self, url: str, access: HttpAccess, *, ranges: bool) -> None:
         location = locate(url)
         self.url = location.url
         self.shown = location.shown
         self.access = access
+        self.ranges = ranges
         self._private = credentials(access, location)
         self._opener = opener(access, location)
         self._lock = threading.Lock()
@@ -82,7 +83,8 @@ class _Remote:
     def get(self, first: int, last: int | None, name: str) -> _Answer:
         """Ask for the bytes from ``first`` to ``last``. Raises SourceError."""
         request = Request(self.url)  # noqa: S310 - locate() lets http and https pass only
-        request.add_header("Range", f"bytes={first}-{'' if last is None else last}")
+        if self.ranges:
+            request.add_header("Range", f"bytes={first}-{'' if last is None else last}")
         request.add_header("Accept-Encoding", "identity")
         request.add_header("User-Agent", "thresher")
         known = self._seen
@@ -186,16 +188,27 @@ class HttpFile:
         access: how the server is reached.
         offset: where the region begins.
         size: how long it is; None for the rest of the file.
+        name: what to call it in messages, where the URL itself is a secret.
+        ranges: false for a server that is known to have no Range requests, which is then never asked for a part.
 
     Raises:
         UsageError: the URL, the CA or the fingerprint cannot be used as written.
     """
 
-    def __init__(self, url: str, access: HttpAccess, offset: int = 0, size: int | None = None) -> None:
-        self._remote = _Remote(url, access)
+    def __init__(
+        self,
+        url: str,
+        access: HttpAccess,
+        offset: int = 0,
+        size: int | None = None,
+        *,
+        name: str = "",
+        ranges: bool = True,
+    ) -> None:
+        self._remote = _Remote(url, access, ranges=ranges)
         self._offset = offset
         self._size = size
-        self._name = self._remote.shown
+        self._name = name or self._remote.shown
 
     @property
     def name(self) -> str:

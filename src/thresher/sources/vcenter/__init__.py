@@ -1,0 +1,1 @@
+"""vCenter, or a standalone ESXi host, as a source: through the vSphere Web Services API."""
