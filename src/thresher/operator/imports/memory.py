@@ -7,8 +7,8 @@ from pydantic import TypeAdapter, ValidationError
 from thresher.imports.observed import Recorded
 from thresher.imports.phases import Phase
 from thresher.model.errors import TargetError
-from thresher.model.spec import ImportSpec
 from thresher.model.vm import Loss, SourceVM
+from thresher.targets.harvester.objects import Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Memory:
     Attributes:
         generation: of the spec that this is about.
         recorded: what cannot be observed again.
-        spec: what was accepted; None before. From then on it holds, whatever the object says.
+        accepted: the spec as it was accepted; None before. From then on it holds, whatever the object says.
         vm: the source VM as it was found, so that a restart needs no source to go on.
         findings: of the preflight; None until it ran.
         phase: what was told last.
@@ -29,7 +29,7 @@ class Memory:
 
     generation: int = 0
     recorded: Recorded = field(default_factory=Recorded)
-    spec: ImportSpec | None = None
+    accepted: Object | None = None
     vm: SourceVM | None = None
     findings: tuple[Loss, ...] | None = None
     phase: Phase = Phase.PENDING

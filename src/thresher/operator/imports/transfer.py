@@ -38,8 +38,8 @@ def manifests_yaml(objects: Sequence[Object]) -> str:
 
 
 def _asked(obj: Object) -> Object:
-    meta = {key: obj["metadata"][key] for key in ("name", "namespace", "uid") if key in obj["metadata"]}
-    rest = {key: obj[key] for key in ("spec", "data") if key in obj}
+    meta: Object = {key: obj["metadata"][key] for key in ("name", "namespace", "uid") if key in obj["metadata"]}
+    rest: Object = {key: obj[key] for key in ("spec", "data") if key in obj}
     return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": meta, **rest}
 
 

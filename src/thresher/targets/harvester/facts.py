@@ -12,6 +12,7 @@ from thresher.targets.harvester.objects import Object
 from thresher.targets.manifests import Backend, ImageRef
 from thresher.targets.manifests.values import IMPORT_UID
 
+_NONE = Bytes(0)
 LONGHORN = "driver.longhorn.io"
 DISK_KEY = "thresher.harvesterhci.io/disk"
 """Our annotation on an image: which disk it was made of."""
@@ -55,7 +56,7 @@ class ImageFacts:
     percent: int = 0
     message: str = ""
     failed_at: datetime | None = None
-    size: Bytes = Bytes(0)
+    size: Bytes = _NONE
     storage_class: str | None = None
     backend: Backend = Backend.BACKING_IMAGE
     leaving: bool = False
