@@ -84,5 +84,5 @@ class VirtualMachineImportStatus(ApiModel):
     )
     recorded: str | None = Field(
         default=None,
-        description="Thresher's own: what cannot be observed again, as JSON. For the operator alone; leave it as it is.",
+        description="Thresher's own: what cannot be observed again, as JSON. For the operator alone.",
     )

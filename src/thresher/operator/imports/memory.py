@@ -23,7 +23,6 @@ class Memory:
         findings: of the preflight; None until it ran.
         phase: what was told last.
         failed_job: the UID of the last Job whose failure is counted.
-        refused: the last generation that came too late.
         over: nothing is to be done any more.
     """
 
@@ -34,7 +33,6 @@ class Memory:
     findings: tuple[Loss, ...] | None = None
     phase: Phase = Phase.PENDING
     failed_job: str = ""
-    refused: int = 0
     over: bool = False
 
     def forget_checks(self) -> "Memory":

@@ -78,7 +78,7 @@ def observed(world: World, memory: Memory, kind: str, *, deleting: bool) -> Obse
         vm=vm,
         findings=memory.findings,
         power=world.power,
-        disks=disks_seen(vm, world.job, world.report) if vm is not None else (),
+        disks=disks_seen(vm, world) if vm is not None else (),
         images=images_seen(vm, world.images) if vm is not None else (),
         target=target_seen(world.target),
         deletion_asked=deleting,
@@ -114,28 +114,29 @@ def final(failure: Failure) -> Failure:
     return Failure(failure.reason, failure.message + advice, fault=failure.fault, exit_code=failure.exit_code)
 
 
-def disks_seen(vm: SourceVM, job: Object | None, report: Report | None) -> tuple[DiskSeen, ...]:
-    """The copies. What a worker copied goes with its Pod, so that without one nothing is copied."""
-    ended = job_ended(job)
-    told = {disk.key: disk for disk in report.disks} if report is not None else {}
+def disks_seen(vm: SourceVM, world: World) -> tuple[DiskSeen, ...]:
+    """The copies. What a worker copied goes with its Pod; from then on only a finished image holds it."""
+    ended = job_ended(world.job)
+    told = {disk.key: disk for disk in world.report.disks} if world.report is not None else {}
     seen = []
     for disk in vm.disks:
-        row = told.get(disk.key, DiskReport(disk.key))
-        if is_blank(disk):
-            seen.append(DiskSeen(disk.key, DiskState.DONE))
-        elif job is None or ended == "Complete":
-            seen.append(DiskSeen(disk.key))
+        row, image = told.get(disk.key, DiskReport(disk.key)), current(world.images, disk.key)
+        imported = image is not None and image.word is ImageWord.READY
+        if imported or is_blank(disk):
+            seen.append(DiskSeen(disk.key, DiskState.DONE, begun=imported, position=row.position, total=row.total))
+        elif world.job is None or ended == "Complete":
+            seen.append(DiskSeen(disk.key, begun=world.job is not None))
         elif ended == "Failed":
-            failure = job_failure(job, report)
-            seen.append(DiskSeen(disk.key, DiskState.FAILED, True, row.position, row.total, failure))
+            failure = job_failure(world.job, world.report)
+            seen.append(DiskSeen(disk.key, DiskState.FAILED, begun=True, total=row.total, failure=failure))
         else:
-            seen.append(_under_way(row, report))
+            seen.append(_under_way(row, world.report))
     return tuple(seen)
 
 
 def _under_way(row: DiskReport, report: Report | None) -> DiskSeen:
     if row.state is DiskPhase.DONE:
-        return DiskSeen(row.key, DiskState.DONE, True, row.position, row.total)
+        return DiskSeen(row.key, DiskState.DONE, begun=True, position=row.position, total=row.total)
     failure = row.failure
     if failure is None and report is not None and report.phase is WorkerPhase.FAILED:
         failure = report.failure
@@ -143,8 +144,10 @@ def _under_way(row: DiskReport, report: Report | None) -> DiskSeen:
     if failure is not None and over:
         failure = final(failure)
     if failure is not None and not failure.retryable and over:
-        return DiskSeen(row.key, DiskState.FAILED, True, row.position, row.total, failure)
-    return DiskSeen(row.key, DiskState.RUNNING, True, row.position, row.total)  # the worker tries by itself
+        return DiskSeen(row.key, DiskState.FAILED, begun=True, position=row.position, total=row.total, failure=failure)
+    return DiskSeen(
+        row.key, DiskState.RUNNING, begun=True, position=row.position, total=row.total
+    )  # the worker tries by itself
 
 
 def current(images: tuple[ImageFacts, ...], key: str) -> ImageFacts | None:

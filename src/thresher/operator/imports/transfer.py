@@ -1,5 +1,6 @@
 """The objects of one transfer: what a worker is given, and the Job that runs it. Purely computational."""
 
+import base64
 import math
 from collections.abc import Sequence
 
@@ -87,14 +88,18 @@ def handover(vmi: Object, manifests: str, token: str) -> list[tuple[Kind, Object
         "verbs": ["get", "watch", "patch"],
     }
     role = {"apiGroup": ROLE.group, "kind": ROLE.name, "name": name}
-    secret = {"manifests.yaml": manifests, "token": token}
+    secret = {"manifests.yaml": _base64(manifests), "token": _base64(token)}
     return [
         (SERVICE_ACCOUNT, _object(SERVICE_ACCOUNT, vmi)),
         (ROLE, _object(ROLE, vmi, rules=[rule])),
         (ROLE_BINDING, _object(ROLE_BINDING, vmi, roleRef=role, subjects=[subject])),
-        (SECRET, _object(SECRET, vmi, type="Opaque", stringData=secret)),
+        (SECRET, _object(SECRET, vmi, type="Opaque", data=secret)),
         (CONFIG_MAP, command(vmi, "")),
     ]
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def command(vmi: Object, word: str) -> Object:
