@@ -22,7 +22,7 @@ demo: ## import a sample OVA and boot it: the main job, end to end
 	@.venv/bin/thresher demo
 
 rig: setup ## build the real parts that tests run against, into the cache
-	@$(PY) -c "from rig.vcenter import build; print(build())"
+	@$(PY) -m rig
 
 test: setup ## run every test
 	@$(PY) -m pytest
@@ -49,6 +49,9 @@ golden: setup ## make the golden files of the translation again (read the diff!)
 
 diagrams: setup ## draw the diagrams of the docs anew from the code
 	@$(PY) scripts/diagrams.py
+
+crds: setup ## write deploy/crds anew from the models
+	@$(PY) scripts/crds.py
 
 lock: ## resolve the dependencies anew into requirements.lock
 	@VIRTUAL_ENV=.venv .venv/bin/uv pip compile -q --universal --generate-hashes --no-emit-index-url --upgrade \

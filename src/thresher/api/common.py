@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from thresher.api.schema import cel, keyed_by
+
 GROUP = "migration.harvesterhci.io"
 API_VERSION = f"{GROUP}/v1beta1"
 MigrationApiVersion = Literal["migration.harvesterhci.io/v1beta1"]
@@ -29,7 +31,12 @@ def _http_url(url: str) -> str:
     return url
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+_HTTP_URL_RULE = cel(
+    r"isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''"
+    r" && url(self).getPort() != '0' && !self.matches('\\s')",
+    "must be an address such as https://host/path",
+)
+HttpUrl = Annotated[str, AfterValidator(_http_url), Field(json_schema_extra=_HTTP_URL_RULE)]
 """An http or https address, kept exactly as written."""
 
 
@@ -126,7 +133,9 @@ class SourceStatus(ApiModel):
     """What was seen at the last look at a source."""
 
     status: ClusterStatus | None = Field(default=None, description="clusterReady or clusterNotReady.")
-    conditions: list[Condition] = Field(default_factory=list, description="What was observed, with reasons.")
+    conditions: list[Condition] = Field(
+        default_factory=list, description="What was observed, with reasons.", json_schema_extra=keyed_by("type")
+    )
     observed_generation: int | None = Field(
         default=None, description="Thresher's own: the generation of the spec that was looked at."
     )

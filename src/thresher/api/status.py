@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from thresher.api.common import ApiModel, Condition
+from thresher.api.schema import keyed_by
 from thresher.model.spec import DiskBus
 
 
@@ -35,7 +36,9 @@ class DiskImportStatus(ApiModel):
         alias="VirtualMachineImage",  # capitalised in the add-on's JSON, too
         description="Name of the VirtualMachineImage made of the disk.",
     )
-    disk_conditions: list[Condition] = Field(default_factory=list, description="What was observed of the disk.")
+    disk_conditions: list[Condition] = Field(
+        default_factory=list, description="What was observed of the disk.", json_schema_extra=keyed_by("type")
+    )
     bus_type: DiskBus = Field(default=DiskBus.VIRTIO, description="Bus of the disk in the new VM.")
     progress: int | None = Field(
         default=None, ge=0, le=100, description="Thresher's own: how far the disk is, in percent."
@@ -62,10 +65,14 @@ class VirtualMachineImportStatus(ApiModel):
 
     import_status: ImportStatus | None = Field(default=None, description="Where the import stands, in one word.")
     disk_import_status: list[DiskImportStatus] = Field(
-        default_factory=list, description="How far each disk is, in the order of the source."
+        default_factory=list,
+        description="How far each disk is, in the order of the source.",
+        json_schema_extra=keyed_by("diskName"),
     )
     import_conditions: list[Condition] = Field(
-        default_factory=list, description="What was observed, in the add-on's words."
+        default_factory=list,
+        description="What was observed, in the add-on's words.",
+        json_schema_extra=keyed_by("type"),
     )
     new_virtual_machine: str | None = Field(default=None, description="Name of the VM once it is created.")
     imported_virtual_machine_name: str | None = Field(default=None, description="Name that the new VM gets.")
@@ -73,7 +80,9 @@ class VirtualMachineImportStatus(ApiModel):
         default=None, ge=0, le=100, description="Thresher's own: how far all disks are together, in percent."
     )
     conditions: list[Condition] = Field(
-        default_factory=list, description="Thresher's own: what was observed, by Kubernetes' conventions."
+        default_factory=list,
+        description="Thresher's own: what was observed, by Kubernetes' conventions.",
+        json_schema_extra=keyed_by("type"),
     )
     observed_generation: int | None = Field(
         default=None, description="Thresher's own: the generation of the spec that this is about."

@@ -12,6 +12,7 @@ from thresher.api.common import (
     MigrationApiVersion,
 )
 from thresher.api.quantity import memory_of_quantity
+from thresher.api.schema import cel, keyed_by, may_be_empty, one_of_any_case
 from thresher.api.status import VirtualMachineImportStatus
 from thresher.model.spec import DiskBus, NicModel, RunStrategy, Verify
 
@@ -31,7 +32,10 @@ class SourceReference(ApiModel):
     """Names a source (a Kubernetes ``core/v1 ObjectReference``)."""
 
     api_version: MigrationApiVersion = Field(description="Always migration.harvesterhci.io/v1beta1.")
-    kind: SourceKind = Field(description="VmwareSource, OpenstackSource or OvaSource, in any case.")
+    kind: SourceKind = Field(
+        description="VmwareSource, OpenstackSource or OvaSource, in any case.",
+        json_schema_extra=one_of_any_case(*SOURCE_KINDS),
+    )
     name: str = Field(pattern=DNS_SUBDOMAIN, description="Name of the source.")
     namespace: str | None = Field(
         default=None, pattern=DNS_LABEL, description="Namespace of the source; by default the import's own."
@@ -86,6 +90,13 @@ def _quantity(text: str) -> str:
     return text
 
 
+_QUANTITY_RULE = cel(
+    r"self == '' || (self.matches('^[0-9]{1,18}([.][0-9]{0,9})?([kMGTP]|[KMGTP]i)?$') && self.matches('[1-9]'))",
+    "must be a quantity of more than 0, such as 4Gi or 512Mi",
+)
+"""What memory_of_quantity takes, in CEL; and what is empty is absent."""
+
+
 class VirtualMachineImportSpec(ApiModel):
     """What to import, from where, and how."""
 
@@ -98,6 +109,7 @@ class VirtualMachineImportSpec(ApiModel):
         default_factory=list,
         description="Networks of the source and of the cluster. A NIC that matches no row goes to the "
         "management network, which takes one NIC of a VM.",
+        json_schema_extra=keyed_by("sourceNetwork"),
     )
     default_network_interface_model: NicModel | None = Field(
         default=None,
@@ -124,15 +136,18 @@ class VirtualMachineImportSpec(ApiModel):
         default=None,
         pattern=DNS_LABEL,
         description="Thresher's own: name of the new VM; derived from the source VM's name if left out.",
+        json_schema_extra=may_be_empty(),
     )
     cpu: CpuOverride | None = Field(default=None, description="Thresher's own: other vCPUs than the source VM has.")
     memory: Annotated[str, AfterValidator(_quantity)] | None = Field(
         default=None,
         description="Thresher's own: memory of the new VM, such as 4Gi, in place of the source's.",
+        json_schema_extra=_QUANTITY_RULE,
     )
     storage_mapping: list[StorageMappingRow] = Field(
         default_factory=list,
         description="Thresher's own: storage classes by datastore; disks of others take storageClass.",
+        json_schema_extra=keyed_by("sourceDatastore"),
     )
     run_strategy: RunStrategy | None = Field(
         default=None,
