@@ -130,6 +130,81 @@ def demo(
     return command.run(to)
 
 
+@app.command(epilog=EPILOG, hidden=True)
+def worker(
+    manifests: Annotated[
+        list[str], typer.Option("--filename", "-f", metavar="FILE", help="Manifests of one import; '-' is stdin.")
+    ],
+    scratch: Annotated[Path, typer.Option("--scratch", metavar="DIR", help="Where the disks are written.")],
+    token_file: Annotated[
+        Path, typer.Option("--token-file", metavar="FILE", help="Holds the secret part of the disks' URLs.")
+    ],
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen", metavar="ADDRESS[:PORT]", help="Where to serve them; else at POD_IP and THRESHER_DISK_PORT."
+        ),
+    ] = None,
+    report_configmap: Annotated[
+        str | None, typer.Option("--report-configmap", metavar="NAMESPACE/NAME", help="Report to this ConfigMap.")
+    ] = None,
+    report_file: Annotated[
+        Path | None,
+        typer.Option("--report-file", metavar="FILE", help="Report to this file; FILE.command with 'stop' in it ends."),
+    ] = None,
+) -> int:
+    """Carry out the transfer of one import and serve its disks: what the operator starts in a Pod.
+
+    Ends with 0 when the command says stop. The same command on the same scratch goes on where the last one ended.
+    """
+    from thresher.cli import worker as command
+
+    return command.run_and_report(manifests, scratch, token_file, listen, (report_configmap, report_file))
+
+
+@app.command("operator", epilog=EPILOG, hidden=True)
+def operate(
+    worker_image: Annotated[
+        str, typer.Option("--worker-image", envvar="THRESHER_WORKER_IMAGE", help="The image that workers run.")
+    ],
+    namespaces: Annotated[
+        list[str] | None,
+        typer.Option("--namespace", "-n", envvar="THRESHER_NAMESPACES", help="Watch this one; all if left out."),
+    ] = None,
+    transfers: Annotated[
+        int, typer.Option("--max-transfers", min=1, envvar="THRESHER_MAX_TRANSFERS", help="Transfers at a time.")
+    ] = 4,
+    disk_port: Annotated[
+        int, typer.Option("--disk-port", envvar="THRESHER_DISK_PORT", help="Where workers serve disks.")
+    ] = 8080,
+    scratch_class: Annotated[
+        str,
+        typer.Option(
+            "--scratch-storage-class", envvar="THRESHER_SCRATCH_STORAGE_CLASS", help="Of workers' volumes; '' default."
+        ),
+    ] = "",
+    scratch_factor: Annotated[
+        float,
+        typer.Option("--scratch-factor", min=1.0, envvar="THRESHER_SCRATCH_FACTOR", help="Room per byte of disk."),
+    ] = 1.1,
+    lease_namespace: Annotated[
+        str,
+        typer.Option("--lease-namespace", envvar="THRESHER_LEASE_NAMESPACE", help="Elect a leader there; '' is none."),
+    ] = "",
+    port: Annotated[
+        int, typer.Option("--port", envvar="THRESHER_PORT", help="Of /healthz, /readyz and /metrics.")
+    ] = 8081,
+    log_level: Annotated[str, typer.Option("--log-level", envvar="THRESHER_LOG_LEVEL", help="The least.")] = "info",
+) -> None:
+    """Import what VirtualMachineImports ask for: what runs in the cluster."""
+    from thresher.operator.main import Process, run
+    from thresher.operator.settings import Scratch, Settings, Worker
+
+    scratch = Scratch(scratch_class, scratch_factor)
+    settings = Settings(Worker(worker_image, disk_port, scratch), tuple(namespaces or ()), transfers)
+    run(settings, Process(lease_namespace, port=port, log_level=log_level))
+
+
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _terminate)

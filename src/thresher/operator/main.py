@@ -130,9 +130,10 @@ async def _work(kube: Kube, settings: Settings, metrics: Metrics, ready: asyncio
     metrics.depth("sources", lambda: len(sources))
     metrics.transfers("running", lambda: slots.running)
     metrics.transfers("waiting", lambda: slots.waiting)
-    for job in await kube.list_all(JOB, labels=IMPORT_LABEL):
-        if not job_ended(job):
-            slots.take(job["metadata"]["labels"][IMPORT_LABEL])
+    for namespace in settings.namespaces or ("",):
+        for job in await kube.list_all(JOB, namespace, labels=IMPORT_LABEL):
+            if not job_ended(job):
+                slots.take(job["metadata"]["labels"][IMPORT_LABEL])
     controller, looker = ImportController(tools), SourceController(kube, events, sessions)
     informers = [Informer(kube, watched, react) for watched, react in triggers.watches(settings.namespaces)]
     try:

@@ -94,12 +94,8 @@ class Pass:
 
     async def _carry_out(self, action: Action, seen: Observed) -> float | None:
         match action:
-            case Wait():
+            case Wait() | CheckSource() | Look():
                 return self._until(action)
-            case CheckSource():
-                return SOURCE_S  # its own controller looks at it, and a watch tells
-            case Look():
-                return SOON  # every pass begins with a look
             case Accept() | GiveUp():
                 return self._note(action)
             case Finish():
@@ -136,7 +132,11 @@ class Pass:
             return AT_ONCE
         return IDLE_S if self._held.reason == QUEUED else SOON
 
-    def _until(self, wait: Wait) -> float:
+    def _until(self, wait: Wait | CheckSource | Look) -> float:
+        if isinstance(wait, CheckSource):
+            return SOURCE_S  # its own controller looks at it, and a watch tells
+        if isinstance(wait, Look):
+            return SOON  # every pass begins with a look
         poll = self.tools.settings.policy.poll.total_seconds()
         if self._world.job is not None and not self._world.trouble:
             poll = IDLE_S if self._world.power is None else poll
@@ -250,9 +250,11 @@ class Pass:
 
     def _explained(self, status: ImportStatus, last: ImportStatus) -> ImportStatus:
         """The status with what holds this pass up, in place of what it waits for in general."""
-        held = self._held
+        held, report = self._held, self._world.report
         if held is None and self._world.trouble:
             held = Held("WorkerNotStarted", self._world.trouble)
+        if held is None and report is not None and report.failure is not None and not transfer_is_over(self._world):
+            held = Held(report.failure.reason, report.failure.message)
         if held is None or TABLE[status.phase].terminal or not status.conditions:
             return status
         ready = replace(status.conditions[0], reason=held.reason, message=held.message)

@@ -1,0 +1,3 @@
+module thresher.local/rig/goclient
+
+go 1.26

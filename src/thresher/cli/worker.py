@@ -1,0 +1,47 @@
+"""``thresher worker``: one import's transfer, as the operator starts it in a Pod."""
+
+import asyncio
+from pathlib import Path
+
+from thresher.cli.run import read_manifests
+from thresher.model.errors import UsageError
+from thresher.worker.logs import log_as_json
+from thresher.worker.reporting import FileReporter, Reporter
+from thresher.worker.run import job_of, refuse, work
+from thresher.worker.settings import Serving
+
+
+async def run(files: list[str], scratch: Path, token_file: Path, listen: str | None, reporter: Reporter) -> int:
+    """Carry out one import's transfer and return the exit code.
+
+    Raises:
+        UsageError: it cannot be begun as told; that is reported, too.
+    """
+    try:
+        job = job_of(read_manifests(files), scratch, Serving.of(listen, token_file))
+    except UsageError as error:
+        await refuse(reporter, error)
+        raise
+    log_as_json(job.subject)
+    return await work(job, reporter)
+
+
+def run_and_report(
+    files: list[str], scratch: Path, token_file: Path, listen: str | None, report: tuple[str | None, Path | None]
+) -> int:
+    """The same in an event loop, with the report going to a ConfigMap or a file. Raises UsageError."""
+
+    async def reporting() -> int:  # clients belong to the loop that they are made in
+        return await run(files, scratch, token_file, listen, _reporter(*report))
+
+    return asyncio.run(reporting())
+
+
+def _reporter(configmap: str | None, file: Path | None) -> Reporter:
+    if (configmap is None) == (file is None):
+        raise UsageError("a worker reports to one place: name --report-configmap or --report-file")
+    if file is not None:
+        return FileReporter(file)
+    from thresher.worker.configmap import ConfigMapReporter, service_account
+
+    return ConfigMapReporter(str(configmap), service_account())
