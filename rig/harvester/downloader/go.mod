@@ -1,0 +1,3 @@
+module thresher/rig/downloader
+
+go 1.26
