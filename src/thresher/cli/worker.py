@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from thresher.cli.run import read_manifests
+from thresher.cli.manifests import read_manifests
 from thresher.model.errors import UsageError
 from thresher.worker.logs import log_as_json
 from thresher.worker.reporting import FileReporter, Reporter

@@ -28,7 +28,7 @@ class Worker:
 
     Attributes:
         image: the container image.
-        port: where it serves disks.
+        port: where it serves disks; 0 takes a free one, which only helps where Pods share an address.
         scratch: its volume.
         cpu: what it asks for, as a quantity.
         memory: likewise; twice as much is its limit.

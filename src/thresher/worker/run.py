@@ -16,7 +16,8 @@ from thresher.model.failure import Failure
 from thresher.model.report import Report, WorkerPhase
 from thresher.model.spec import ImportSpec, Verify
 from thresher.transfer.serving import DiskServer
-from thresher.wiring import local_transfer, source_of
+from thresher.wiring.images import local_transfer
+from thresher.wiring.sources import SourcePool
 from thresher.worker.board import Board
 from thresher.worker.moving import ImportTransfer, Served
 from thresher.worker.reporting import Pump, Reporter
@@ -24,6 +25,9 @@ from thresher.worker.scratch import Scratch
 from thresher.worker.settings import Serving
 
 log = logging.getLogger(__name__)
+
+FINGERPRINT = "thresher.harvesterhci.io/fingerprint"
+"""The annotation of a source that tells which certificate is pinned: the operator saw it first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +109,11 @@ async def _work(job: Job, reporter: Reporter, board: Board) -> int:
 def _import_transfer(job: Job, server: DiskServer, board: Board) -> ImportTransfer:
     vmi = job.manifests.imports[0]
     source = job.manifests.source(vmi.source_ref)
+    pinned = (source.metadata.annotations or {}).get(FINGERPRINT, "")
     checksum = "sha512" if job.spec.verify is Verify.SHA512 else None
     return ImportTransfer(
         job.spec,
-        lambda: source_of(source, job.manifests),
+        lambda: SourcePool(job.manifests, lambda _: pinned).get(source).source,
         local_transfer(durable=True, image_checksum=checksum),
         Scratch(job.scratch, job.spec.uid),
         Served(server, job.serving.url(server.port)),

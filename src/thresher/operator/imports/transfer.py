@@ -26,6 +26,10 @@ NON_ROOT = 65532
 """The user ``nonroot`` of distroless images."""
 CONFIG, SCRATCH, TMP = "/etc/thresher", "/scratch", "/tmp"  # noqa: S108 -- a volume of the Pod's own
 STOP = "stop"
+FINGERPRINT = "thresher.harvesterhci.io/fingerprint"
+"""Our annotation on the worker's copy of a source: the certificate that is pinned in its status."""
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+"""Where the kubelet mounts it ("Accessing the Kubernetes API from a Pod")."""
 
 
 def name_of(uid: str) -> str:
@@ -40,6 +44,9 @@ def manifests_yaml(objects: Sequence[Object]) -> str:
 
 def _asked(obj: Object) -> Object:
     meta: Object = {key: obj["metadata"][key] for key in ("name", "namespace", "uid") if key in obj["metadata"]}
+    pinned = (obj.get("status") or {}).get("fingerprint")
+    if pinned:
+        meta["annotations"] = {FINGERPRINT: pinned}
     rest: Object = {key: obj[key] for key in ("spec", "data") if key in obj}
     return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": meta, **rest}
 
@@ -130,19 +137,19 @@ def job(vmi: Object, size: Bytes, worker: Worker) -> Object:
 
 def _container(vmi: Object, worker: Worker) -> Object:
     meta = vmi["metadata"]
-    arguments = ["thresher", "worker", "-f", f"{CONFIG}/manifests.yaml", "--scratch", SCRATCH]
+    arguments = ["worker", "-f", f"{CONFIG}/manifests.yaml", "--scratch", SCRATCH]
     arguments += ["--token-file", f"{CONFIG}/token"]
     arguments += ["--report-configmap", f"{meta['namespace']}/{name_of(meta['uid'])}"]
     return {
         "name": "worker",
         "image": worker.image,
-        "command": arguments[:1],
-        "args": arguments[1:],
+        "args": arguments,  # to the image's own entry point
         "env": [
             {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
             {"name": "THRESHER_DISK_PORT", "value": str(worker.port)},
+            {"name": "THRESHER_SERVICE_ACCOUNT", "value": ACCOUNT},
         ],
-        "ports": [{"name": "disks", "containerPort": worker.port}],
+        "ports": [{"name": "disks", "containerPort": worker.port}] if worker.port else [],
         "resources": {"requests": {"cpu": worker.cpu, "memory": worker.memory}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
