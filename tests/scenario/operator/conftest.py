@@ -1,0 +1,55 @@
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from rig.harvester import Harvester, Pace, simulated_harvester
+from rig.harvester.kinds import NAMESPACES
+from rig.kube import KubeCluster, kube_cluster
+from rig.operator import Operator, install_crds, running_operator
+from rig.webserver import WebServer, serve
+
+_NUMBERS = count()
+
+
+@pytest.fixture(scope="package")
+def cluster() -> Iterator[KubeCluster]:
+    with kube_cluster() as cluster:
+        install_crds(cluster)
+        yield cluster
+
+
+@pytest.fixture(scope="package")
+def running(cluster: KubeCluster) -> Iterator[Harvester]:
+    with simulated_harvester(cluster, Pace(idle_s=2.0, image_retry_s=0.05, restart_s=0.1)) as harvester:
+        yield harvester
+
+
+@pytest.fixture
+def harvester(running: Harvester) -> Iterator[Harvester]:
+    running.fail()
+    yield running
+    running.fail()
+    assert not running.problems, running.problems[0]
+
+
+@pytest.fixture(scope="package")
+def operator(cluster: KubeCluster, running: Harvester, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    with running_operator(cluster, tmp_path_factory.mktemp("operator"), "--max-transfers", "2") as operator:
+        yield operator
+
+
+@pytest.fixture
+def namespace(harvester: Harvester) -> str:
+    name = f"import-{next(_NUMBERS)}"
+    harvester.kube.create(NAMESPACES, {"metadata": {"name": name}})
+    return name
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[WebServer]:
+    folder = tmp_path / "web"
+    folder.mkdir()
+    with serve(folder) as server:
+        yield server
