@@ -98,7 +98,9 @@ def network(name: str, namespace: str) -> str:
             "apiVersion": "k8s.cni.cncf.io/v1",
             "kind": "NetworkAttachmentDefinition",
             "metadata": {"name": name, "namespace": namespace},
-            "spec": {"config": json.dumps({"cniVersion": "0.3.1", "name": name, "type": "bridge", "bridge": "mgmt-br"})},
+            "spec": {
+                "config": json.dumps({"cniVersion": "0.3.1", "name": name, "type": "bridge", "bridge": "mgmt-br"})
+            },
         }
     )
 

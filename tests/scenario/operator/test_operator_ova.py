@@ -31,4 +31,6 @@ def test_an_ova_becomes_a_running_vm(
     wait(lambda: "it is me" in harvester.console(namespace, vm), what="the guest says nothing")
     reasons = [reason for reason, _ in events(cluster, namespace, "demo")]
     assert {"Valid", "Copying", "Exported", "Submitted", "ImagesReady", "Created", "Running"} <= set(reasons)
-    wait(lambda: not get(cluster, "jobs,secrets,configmaps", namespace)["items"][1:], what="the transfer's objects stay")
+    wait(
+        lambda: not get(cluster, "jobs,secrets,configmaps", namespace)["items"][1:], what="the transfer's objects stay"
+    )

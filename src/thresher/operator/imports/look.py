@@ -1,7 +1,7 @@
 """Reads what one pass decides on, fresh from the API server and the source."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from thresher.api.virtualmachineimport import SourceReference
 from thresher.imports.observed import Failure, Step
@@ -16,6 +16,8 @@ from thresher.operator.kinds import CONFIG_MAP, IMPORT_LABEL, JOB, POD
 from thresher.operator.sessions import SourceObjects, read_source
 from thresher.targets.harvester.objects import CLAIM, Object
 
+STARTING = timedelta(seconds=10)
+"""How long a Pod may take to start before one asks why it does not: volumes and images take seconds."""
 FRESH_S, RUNNING_S = 2.0, 30.0
 """How old a power state may be: while a shutdown is waited for, and while a worker copies."""
 
@@ -42,7 +44,7 @@ async def look(tools: Tools, spec: ImportSpec, ref: SourceReference, memory: Mem
         job=job,
         report=report,
         command=data.get("command", ""),
-        trouble=await _trouble(tools, spec) if job is not None and report is None else "",
+        trouble=await _trouble(tools, spec, job) if job is not None and report is None else "",
         images=await tools.target.images(spec) if vm is not None else (),
         target=await tools.target.vm_state(spec, vm) if vm is not None else ABSENT,
     )
@@ -67,8 +69,10 @@ async def _source(tools: Tools, ref: SourceReference) -> tuple[SourceObjects | N
         return None, Failure.of(error)
     if found.ready:
         return found, None
-    conditions = (found.source.get("status") or {}).get("conditions") or [{}]
-    said = conditions[0].get("message") or "it was not looked at yet"
+    conditions = (found.source.get("status") or {}).get("conditions") or []
+    if not conditions:
+        return found, None  # it was not looked at yet
+    said = conditions[0].get("message") or "without a reason"
     name = f"{ref.kind} {found.manifest.metadata.key}"
     return found, Failure.of(SourceUnreachable(f"{name} is not ready: {said}"))
 
@@ -83,7 +87,9 @@ def _report(text: str | None, job: Object | None) -> Report | None:
         return None  # of another release: the Job itself tells whether it goes on
 
 
-async def _trouble(tools: Tools, spec: ImportSpec) -> str:
+async def _trouble(tools: Tools, spec: ImportSpec, job: Object) -> str:
+    if tools.clock() - datetime.fromisoformat(job["metadata"]["creationTimestamp"]) < STARTING:
+        return ""
     label = f"{IMPORT_LABEL}={spec.uid}"
     pods = await tools.kube.list_all(POD, spec.namespace, labels=label)
     claims = [await tools.kube.get(CLAIM, spec.namespace, f"{pod['metadata']['name']}-scratch") for pod in pods]

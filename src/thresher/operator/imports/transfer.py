@@ -24,7 +24,7 @@ RESTARTS = 6
 """``backoffLimit``: Kubernetes' own default. A worker tries again by itself before it ends with an error."""
 NON_ROOT = 65532
 """The user ``nonroot`` of distroless images."""
-CONFIG, SCRATCH, TMP = "/etc/thresher", "/scratch", "/tmp"  # noqa: S108 -- a volume of the Pod's own
+CONFIG, SCRATCH, TEMPORARY = "/etc/thresher", "/scratch", "/var/lib/thresher"
 STOP = "stop"
 FINGERPRINT = "thresher.harvesterhci.io/fingerprint"
 """Our annotation on the worker's copy of a source: the certificate that is pinned in its status."""
@@ -148,6 +148,7 @@ def _container(vmi: Object, worker: Worker) -> Object:
             {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
             {"name": "THRESHER_DISK_PORT", "value": str(worker.port)},
             {"name": "THRESHER_SERVICE_ACCOUNT", "value": ACCOUNT},
+            {"name": "TMPDIR", "value": TEMPORARY},  # the root is read-only
         ],
         "ports": [{"name": "disks", "containerPort": worker.port}] if worker.port else [],
         "resources": {"requests": {"cpu": worker.cpu, "memory": worker.memory}},
@@ -159,7 +160,7 @@ def _container(vmi: Object, worker: Worker) -> Object:
         "volumeMounts": [
             {"name": "config", "mountPath": CONFIG, "readOnly": True},
             {"name": "scratch", "mountPath": SCRATCH},
-            {"name": "tmp", "mountPath": TMP},
+            {"name": "tmp", "mountPath": TEMPORARY},
         ],
     }
 
