@@ -7,8 +7,11 @@ import pytest
 from rig.harvester import Harvester, Pace, simulated_harvester
 from rig.harvester.kinds import NAMESPACES
 from rig.kube import KubeCluster, kube_cluster
-from rig.operator import Operator, install_crds, running_operator
+from rig.operator import Operator, install_crds, network, running_operator
+from rig.operator_user import MARKER, User
 from rig.webserver import WebServer, serve
+from thresher.model.units import MIB, Bytes
+from thresher.samples.ova import write_sample_ova
 
 _NUMBERS = count()
 
@@ -53,3 +56,13 @@ def web(tmp_path: Path) -> Iterator[WebServer]:
     folder.mkdir()
     with serve(folder) as server:
         yield server
+
+
+@pytest.fixture
+def user(
+    cluster: KubeCluster, harvester: Harvester, operator: Operator, namespace: str, web: WebServer, tmp_path: Path
+) -> User:
+    write_sample_ova(tmp_path / "web" / "vm.ova", MARKER, capacity=Bytes(16 * MIB), data=Bytes(2 * MIB))
+    user = User(cluster, harvester, operator, namespace, web)
+    user.apply(network("vlan1", namespace))
+    return user
