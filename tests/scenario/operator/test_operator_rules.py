@@ -4,7 +4,7 @@ import json
 
 from rig.harvester import Faults as HarvesterFaults
 from rig.operator import apply, wait
-from rig.operator_user import MARKER, User
+from rig.operator_user import User
 from rig.webserver import Faults
 from thresher.model.units import MIB
 
@@ -98,8 +98,8 @@ def test_a_deleted_vm_does_not_come_back(user: User) -> None:
     user.import_ova()
     user.wait_for("virtualMachineRunning")
     assert user.cluster.kubectl("delete", "vm", "sample", "-n", user.namespace).returncode == 0
-    user.change(gracefulShutdownTimeoutSeconds=61)  # something to look at the import for
-    wait(lambda: MARKER, what="never")
+    user.wait_for_reason("VirtualMachineDeleted")
+    assert "newVirtualMachine" not in user.status()
     assert user.names("vm") == []
 
 

@@ -33,7 +33,7 @@ from thresher.operator.imports.render import previous, render
 from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import STOP, command
 from thresher.operator.kinds import CONFIG_MAP, FINALIZER, IMPORT
-from thresher.operator.status import changes, to_json
+from thresher.operator.status import changes, from_json, to_json
 from thresher.targets.harvester.objects import Object
 
 log = logging.getLogger(__name__)
@@ -175,7 +175,30 @@ class Pass:
         if deleted_at(self.vmi) is not None:
             await remove_transfer(self.tools, self.spec)
             await self._remove_finalizer()
+        elif self.memory.vm is not None and TABLE[self.memory.phase].succeeded:
+            state = await self.tools.target.vm_state(self.spec, self.memory.vm)
+            if not state.exists:
+                await self._say_vm_is_gone()
         return None
+
+    async def _say_vm_is_gone(self) -> None:
+        """The new VM is its user's: it is not made again, but the import does not claim that it runs."""
+        before = self.vmi.get("status") or {}
+        message = "The new VM was deleted after the import had ended, so it is not made again."
+        told = from_json(before.get("conditions"))
+        gone = tuple(
+            replace(condition, status=Truth.FALSE, reason="VirtualMachineDeleted", message=message)
+            for condition in told
+            if condition.type in ("Ready", "VirtualMachineCreated", "VirtualMachineRunning")
+        )
+        kinds = {condition.type for condition in gone}
+        stamped = (*stamp(gone, told, self.tools.clock()), *(c for c in told if c.type not in kinds))
+        after = {**before, "conditions": to_json(stamped, self.memory.generation)}
+        after.pop("newVirtualMachine", None)
+        patch, meta = changes(before, after), self.vmi["metadata"]
+        if patch and told and told[0].reason != "VirtualMachineDeleted":
+            await self.tools.kube.merge(IMPORT, meta["namespace"], meta["name"], {"status": patch}, sub="status")
+            await self.tools.events.tell(self.vmi, "VirtualMachineDeleted", message, WARNING)
 
     async def _let_go(self) -> bool:
         """Whether a deletion has waited long enough for what does not answer."""
@@ -255,6 +278,8 @@ class Pass:
             held = Held("WorkerNotStarted", self._world.trouble)
         if held is None and report is not None and report.failure is not None and not transfer_is_over(self._world):
             held = Held(report.failure.reason, report.failure.message)
+        if held is None:
+            held = _image_failure(self._seen)
         if held is None or TABLE[status.phase].terminal or not status.conditions:
             return status
         ready = replace(status.conditions[0], reason=held.reason, message=held.message)
@@ -276,8 +301,10 @@ class Pass:
 
     async def _tell(self, phase: Phase, status: ImportStatus) -> None:
         kind = WARNING if phase in (Phase.INVALID, Phase.FAILED, Phase.IMAGE_FAILED) else NORMAL
-        await self.tools.events.tell(self.vmi, phase.value, status.message, kind)
-        log.info("%s: %s", phase.value, status.message, extra=self._about)
+        failed = _image_failure(self._seen) if phase is Phase.IMAGE_FAILED else None
+        message = failed.message if failed is not None else status.message
+        await self.tools.events.tell(self.vmi, phase.value, message, kind)
+        log.info("%s: %s", phase.value, message, extra=self._about)
         if phase is Phase.VALID:
             for loss in status.findings:
                 await self.tools.events.tell(self.vmi, loss.rule, f"{loss.subject}: {loss.message}", WARNING)
@@ -300,3 +327,9 @@ class Pass:
             return
         if images_ready(seen) and self._world.command != STOP:
             await self.tools.kube.apply(command(self.vmi, STOP), CONFIG_MAP)
+
+
+def _image_failure(seen: Observed) -> Held | None:
+    """Why an image failed, in Harvester's words."""
+    failure = next((image.failure for image in seen.images if image.failure is not None), None)
+    return Held(failure.reason, failure.message) if failure is not None else None
