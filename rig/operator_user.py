@@ -76,7 +76,7 @@ class User:
 
     def ready(self, name: str = "demo") -> tuple[str, str]:
         """Reason and message of the condition Ready."""
-        found = next((c for c in self.status(name).get("conditions") or [] if c["type"] == "Ready"), {})
+        found: dict[str, str] = next((c for c in self.status(name).get("conditions") or [] if c["type"] == "Ready"), {})
         return found.get("reason", ""), found.get("message", "")
 
     def events(self, name: str = "demo") -> list[tuple[str, str]]:

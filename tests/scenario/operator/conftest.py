@@ -39,7 +39,7 @@ def harvester(running: Harvester) -> Iterator[Harvester]:
 
 @pytest.fixture(scope="package")
 def operator(cluster: KubeCluster, running: Harvester, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    assert running.kube, "without Harvester's kinds there is nothing to watch"
+    assert not running.problems, "without Harvester's kinds there is nothing to watch"
     with running_operator(cluster, tmp_path_factory.mktemp("operator"), "--max-transfers", "2") as operator:
         yield operator
 
