@@ -24,14 +24,17 @@ demo: ## import a sample OVA and boot it: the main job, end to end
 rig: setup ## build the real parts that tests run against, into the cache
 	@$(PY) -m rig
 
-test: setup ## run every test
+test: rig ## run every test
 	@$(PY) -m pytest
+
+fuzz: setup ## every fuzz target for FUZZ_SECONDS (60) each
+	@scripts/fuzz.sh
 
 bench-convert: ## thresher convert against curl and qemu-img, side by side (some minutes, 6 GB)
 	@scripts/setup.sh $(APT_BENCH)
 	@$(PY) -m benchmarks.convert
 
-bench-inventory: setup ## 10,000 VMs of a simulated vCenter read in pages, next to one by one (some minutes)
+bench-inventory: rig ## 10,000 VMs of a simulated vCenter read in pages, next to one by one (some minutes)
 	@$(PY) -m benchmarks.inventory
 
 lint: setup ## ruff, mypy and the import rules

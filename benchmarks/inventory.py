@@ -25,7 +25,7 @@ from rig.vcenter import Datacenter, Disk, Inventory, Network, Nic, VCenter, Vm, 
 from thresher.model.units import GIB
 from thresher.model.vm import SourceVM
 from thresher.ports import Export
-from thresher.sources.vcenter.collector import SURROUNDINGS, members, read_all, read_these
+from thresher.sources.vcenter.collector import SURROUNDINGS, members, read_all, read_one
 from thresher.sources.vcenter.connection import VCenterAccess, VCenterConnection
 from thresher.sources.vcenter.datacenter import find_datacenter
 from thresher.sources.vcenter.rows import Surroundings
@@ -79,7 +79,7 @@ def read_singly(instance: Any, host: str, limit: int) -> list[SourceVM]:
     datacenter = find_datacenter(content, DATACENTER, host)
     around = Surroundings(read_all(content, datacenter, SURROUNDINGS))
     machines = members(content, datacenter, vim.VirtualMachine)[:limit]
-    return [source_vm(read_these(content, [machine], PROPERTIES)[0], around) for machine in machines]
+    return [source_vm(read_one(content, machine, PROPERTIES), around) for machine in machines]
 
 
 async def measured(vc: VCenter, way: str, read: Callable[[], Awaitable[list[SourceVM]]]) -> Sample:

@@ -3,6 +3,6 @@
 from rig import kube, vcenter
 
 if __name__ == "__main__":
-    print("==> the real parts of the rig; what is not in the cache yet takes about 15 minutes on two cores", flush=True)
+    print("==> the real parts of the rig; a first build takes about 15 minutes on two cores", flush=True)
     for path in (vcenter.build(), *kube.build_all()):
         print(path)

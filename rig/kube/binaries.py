@@ -22,7 +22,7 @@ def apiserver() -> Path:
 
 def kubectl() -> Path:
     """The path of kubectl, of the API server's version; built unless it is in the cache already."""
-    return _kubernetes("kubectl", "a minute at first")
+    return _kubernetes("kubectl", "two minutes at first")
 
 
 def helm() -> Path:

@@ -32,6 +32,8 @@ type Faults struct {
 	SOAPStatusTimes int `json:"soap_status_times"`
 	// MissingPrivileges are what the user may not do, as the authorization manager tells those who ask.
 	MissingPrivileges []string `json:"missing_privileges"`
+	// MissingOn is the type of the objects on which they are missing, such as Datacenter; every type where it is empty.
+	MissingOn string `json:"missing_on"`
 	// Methods are SOAP faults by method.
 	Methods map[string]*MethodFault `json:"methods"`
 }

@@ -46,6 +46,7 @@ class Faults:
     soap_status: int = 0
     soap_status_times: int = 0
     missing_privileges: tuple[str, ...] = ()
+    missing_on: str = ""
     methods: Mapping[str, Fault] = field(default_factory=dict)
 
 

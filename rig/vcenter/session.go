@@ -89,6 +89,9 @@ func (a *exAuthorization) deny(entities []types.EntityPrivilege) {
 	a.g.mu.Lock()
 	defer a.g.mu.Unlock()
 	for _, entity := range entities {
+		if on := a.g.faults.MissingOn; on != "" && on != entity.Entity.Type {
+			continue
+		}
 		for i, p := range entity.PrivAvailability {
 			entity.PrivAvailability[i].IsGranted = !slices.Contains(a.g.faults.MissingPrivileges, p.PrivId)
 		}

@@ -129,6 +129,7 @@ SUPPORTED = "Unsupported value"
         ),
         ({"runStrategy": "Sometimes"}, "spec.runStrategy", SUPPORTED),
         ({"verify": "md5"}, "spec.verify", SUPPORTED),
+        ({"verify": "boot", "runStrategy": "Halted"}, "spec.verify", "boot needs a VM that is started"),
         (
             {"sourceCluster": SOURCE | {"kind": "Vmware"}},
             "spec.sourceCluster.kind",
@@ -316,9 +317,12 @@ def test_kubectl_explain_documents_the_fields(api: KubeCluster) -> None:
     schemas = f"/openapi/v3/apis/{GROUP}/v1beta1"
     while "VirtualMachineImport" not in json.dumps(api.request("GET", schemas).body):  # it is published a little later
         time.sleep(0.1)
-    words = " ".join(told(api, "explain", "virtualmachineimport.migration.spec").split())
+    # kubectl explain takes a kind with its whole group or without it; a dot after less begins the path of a field
+    words = " ".join(told(api, "explain", "virtualmachineimport.spec").split())
     assert "What to import, from where, and how." in words
     assert "sourceCluster <Object> -required- The source to import from." in words
     assert "memory <string> Thresher's own: memory of the new VM, such as 4Gi" in words
-    disks = " ".join(told(api, "explain", "virtualmachineimport.migration.status.diskImportStatus").split())
+    disks = " ".join(
+        told(api, "explain", "virtualmachineimports.migration.harvesterhci.io.status.diskImportStatus").split()
+    )
     assert "bytesTransferred <integer> Thresher's own: bytes of the disk that are durably written." in disks

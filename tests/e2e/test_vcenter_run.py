@@ -155,9 +155,11 @@ def test_a_guest_that_never_shuts_down_is_switched_off(streams: tuple[Path, Path
 def test_many_imports_share_one_session(streams: tuple[Path, Path], tmp_path: Path) -> None:
     names = [f"vm{number}" for number in range(10)]
     with vcenter(Inventory(vms=tuple(machine(name, streams) for name in names))) as vc:
-        outcome = cli.run("run", "-f", manifests(tmp_path, vc, *names), "--to", tmp_path / "out", "--output", "json")
+        wanted, limits = manifests(tmp_path, vc, *names), ("--imports", "10", "--disks-per-source", "3")
+        outcome = cli.run("run", "-f", wanted, "--to", tmp_path / "out", *limits, "--output", "json")
         assert {result["status"] for result in outcome.json} == {"virtualMachineCreated"}
         assert vc.log().soap["Login"] <= 2, "one for the look at the source, one for all imports"
+        assert 1 < max(vc.log().peak_streams.values()) <= 3
         assert nothing_left(vc)
 
 

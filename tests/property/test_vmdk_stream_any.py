@@ -91,9 +91,10 @@ def rest(at: Checkpoint, data: bytes, cuts: list[int]) -> dict[int, bytes]:
     return read.grains
 
 
-def events_or_error(data: bytes, cuts: list[int]) -> tuple[object, ...]:
+def events_or_error(data: bytes, cuts: list[int]) -> tuple[str, ...]:
     """The events as facts, or the refusal; nothing else may happen."""
-    parser, told = StreamVmdkParser(), []
+    parser = StreamVmdkParser()
+    told: list[str] = []
     try:
         for chunk in split(data, cuts):
             told.extend(repr(event).replace(repr(getattr(event, "payload", "")), "") for event in parser.receive(chunk))

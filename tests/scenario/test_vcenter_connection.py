@@ -195,7 +195,10 @@ def test_the_path_of_the_api_may_be_left_out(vc: VCenter, path: str) -> None:
     assert used(given, lambda connection: connection.call(time_of))
 
 
-@pytest.mark.parametrize("endpoint", ["http://vc/sdk", "vc", "https://", "https://u:secret@vc/sdk", "https://vc:x"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://vc/sdk", "vc", "https://", "https://u:secret@vc/sdk", "https://vc:x", "https://a b/", "https://a..b/"],
+)
 def test_an_endpoint_that_cannot_be_used_is_refused_without_repeating_secrets(endpoint: str) -> None:
     with pytest.raises(UsageError) as raised:
         VCenterConnection(VCenterAccess(endpoint, "user", "password"))

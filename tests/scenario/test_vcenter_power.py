@@ -76,6 +76,15 @@ def test_off_and_on_again_and_each_but_once(vc: VCenter) -> None:
     assert [change.power for change in vc.log().power] == ["poweredOff", "poweredOn"]
 
 
+def test_several_at_once_are_none_the_worse(vc: VCenter) -> None:
+    async def at_once(power: VCenterPower, vm: SourceVM) -> None:
+        await asyncio.gather(*(power.power_off(vm) for _ in range(4)))
+        await asyncio.gather(*(power.power_on(vm) for _ in range(4)))
+
+    with_power(vc, "switched", at_once)
+    assert [change.power for change in vc.log().power] == ["poweredOff", "poweredOn"]
+
+
 def test_a_guest_that_obeys_shuts_down_in_its_own_time(vc: VCenter) -> None:
     async def ask(power: VCenterPower, vm: SourceVM) -> None:
         await power.shut_down_guest(vm)

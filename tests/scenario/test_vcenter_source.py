@@ -158,6 +158,13 @@ def test_a_missing_privilege_that_an_import_does_not_need_is_no_matter(vc: VCent
     assert asked(vc, check).detail
 
 
+def test_a_role_on_the_vms_alone_is_enough(vc: VCenter) -> None:
+    vc.faults(missing_privileges=("VApp.Export",), missing_on="Datacenter")
+    assert asked(vc, check).detail
+    with pytest.raises(SourceDenied):  # where there are no VMs that it could be enough for
+        asked(vc, check, "EU/Same")
+
+
 def test_check_is_a_handful_of_requests(vc: VCenter) -> None:
     asked(vc, check)
     assert sum(vc.log().soap.values()) <= 10

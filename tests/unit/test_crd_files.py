@@ -3,8 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from thresher.api.crd import crds, files
+from thresher.api.virtualmachineimport import VirtualMachineImportSpec
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "crds"
 SCHEMAS = {
@@ -63,3 +65,11 @@ def test_what_the_add_on_s_users_may_leave_out_is_not_required() -> None:
         "OvaSource": ["url"],
         "VirtualMachineImport": ["sourceCluster", "virtualMachineName"],
     }
+
+
+def test_boot_of_a_vm_that_is_never_started_is_refused_here_as_there() -> None:
+    source = {"apiVersion": "migration.harvesterhci.io/v1beta1", "kind": "OvaSource", "name": "x"}
+    spec = {"sourceCluster": source, "virtualMachineName": "vm", "verify": "boot"}
+    assert VirtualMachineImportSpec.model_validate(spec | {"runStrategy": "Manual"}).verify == "boot"
+    with pytest.raises(ValidationError, match="change one of them"):
+        VirtualMachineImportSpec.model_validate(spec | {"runStrategy": "Halted"})

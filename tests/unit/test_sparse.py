@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -85,8 +86,9 @@ def test_an_io_error_says_what_it_was(sink: SparseFile) -> None:
     """A pipe has no places, no length and nothing to flush."""
     sink.close()
     end, sink._fd = os.pipe()
-    for action in (lambda: sink.write(0, [b"a"]), sink.flush, lambda: sink.size(Bytes(1))):
-        with pytest.raises(TargetError, match="Illegal seek|Invalid argument") as caught:
+    actions: list[Callable[[], None]] = [lambda: sink.write(0, [b"a"]), sink.flush, lambda: sink.size(Bytes(1))]
+    for action in actions:
+        with pytest.raises(TargetError, match=r"Illegal seek|Invalid argument") as caught:
             action()
         assert not isinstance(caught.value, TargetFull)
     sink.close()

@@ -48,7 +48,7 @@ DISKS = {
 def test_qemu_reads_the_same_disk(extents: list[Extent], capacity: int, tmp_path: Path) -> None:
     require("qemu-img")
     (tmp_path / "d.vmdk").write_bytes(b"".join(write_stream(extents, Bytes(capacity))))
-    command = ["qemu-img", "convert", "-f", "vmdk", "-O", "raw", tmp_path / "d.vmdk", tmp_path / "d.raw"]
+    command = ["qemu-img", "convert", "-f", "vmdk", "-O", "raw", str(tmp_path / "d.vmdk"), str(tmp_path / "d.raw")]
     subprocess.run(command, check=True, capture_output=True)  # noqa: S603  fixed arguments
     assert (tmp_path / "d.raw").read_bytes() == raw_of(extents, capacity)
 

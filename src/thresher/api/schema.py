@@ -23,9 +23,13 @@ _COPIED = (
 )  # fmt: skip
 
 
-def cel(rule: str, message: str) -> Schema:
-    """Extra for a field: the API server refuses values for which the CEL ``rule`` over ``self`` is false."""
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message}]}
+def cel(rule: str, message: str, *, field: str = "") -> Schema:
+    """Extra for a field: the API server refuses values for which the CEL ``rule`` over ``self`` is false.
+
+    ``field`` is the path from there to what is to blame, such as ``.verify``.
+    """
+    blamed = {"fieldPath": field} if field else {}
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message, **blamed}]}
 
 
 def keyed_by(field: str) -> Schema:

@@ -1,8 +1,8 @@
 """``VirtualMachineImport``: one virtual machine to import, and how."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, Strict, StrictBool, StrictInt, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, Strict, StrictBool, StrictInt, field_validator, model_validator
 
 from thresher.api.common import (
     DNS_LABEL,
@@ -97,8 +97,17 @@ _QUANTITY_RULE = cel(
 """What memory_of_quantity takes, in CEL; and what is empty is absent."""
 
 
+_BOOT_RULE = cel(
+    "!has(self.verify) || !has(self.runStrategy) || self.verify != 'boot' || self.runStrategy != 'Halted'",
+    "boot needs a VM that is started, which runStrategy Halted forbids: change one of them",
+    field=".verify",
+)
+
+
 class VirtualMachineImportSpec(ApiModel):
     """What to import, from where, and how."""
+
+    model_config = ConfigDict(json_schema_extra=_BOOT_RULE)
 
     source_cluster: SourceReference = Field(description="The source to import from.")
     virtual_machine_name: str = Field(
@@ -170,6 +179,15 @@ class VirtualMachineImportSpec(ApiModel):
     def _each_network_once(cls, rows: list[NetworkMappingRow]) -> list[NetworkMappingRow]:
         _no_twice([row.source_network for row in rows])
         return rows
+
+    @model_validator(mode="after")
+    def _boot_needs_a_start(self) -> Self:
+        if self.verify is Verify.BOOT and self.run_strategy is RunStrategy.HALTED:
+            raise ValueError(
+                "asks for verify: boot, which needs a VM that is started, and for runStrategy: Halted, which forbids "
+                "that; change one of them"
+            )
+        return self
 
     @field_validator("storage_mapping")
     @classmethod

@@ -11,7 +11,7 @@ from pathlib import Path
 from thresher.api.manifests import Manifests, load_manifests
 from thresher.cli.choices import Output
 from thresher.cli.results import Finished, print_results
-from thresher.cli.run import Boot, execute, prepare
+from thresher.cli.run import Boot, Limits, execute, prepare
 from thresher.model.errors import BootError
 from thresher.model.units import human
 from thresher.samples.manifests import sample_manifests
@@ -50,7 +50,7 @@ def _import(manifests: Manifests, home: Path, marker: str) -> int:
     vm = asyncio.run(find_vm(local))
     asyncio.run(remove_local_vm(local, vm))  # an earlier demo's: its guest says something else
     try:
-        finished = execute(manifests, home, boot, sys.stdout)
+        finished = execute(manifests, home, boot, Limits(), sys.stdout)
         print_results(finished, Output.TABLE)
         return _verdict(finished, marker)
     finally:

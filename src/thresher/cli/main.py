@@ -107,6 +107,13 @@ def run(
     boot_timeout: Annotated[
         int, typer.Option("--boot-timeout", min=1, metavar="SECONDS", help="How long to wait for them.")
     ] = 120,
+    imports: Annotated[int, typer.Option("--imports", min=1, metavar="N", help="How many imports at once.")] = 4,
+    disks_per_source: Annotated[
+        int, typer.Option("--disks-per-source", min=1, metavar="N", help="How many disks at once from one vCenter.")
+    ] = 8,
+    disks_per_host: Annotated[
+        int, typer.Option("--disks-per-host", min=1, metavar="N", help="How many disks at once from one ESXi host.")
+    ] = 4,
     output: Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")] = Output.TABLE,
 ) -> int:
     """Import VMs on this machine, from the same manifests that go to a cluster.
@@ -115,7 +122,8 @@ def run(
     """
     from thresher.cli import run as command
 
-    return command.run(manifests, to, command.Boot(boot, boot_timeout), output)
+    limits = command.Limits.of(imports, disks_per_source, disks_per_host)
+    return command.run(manifests, to, command.Boot(boot, boot_timeout), limits, output)
 
 
 @app.command(epilog=EPILOG)
@@ -224,13 +232,14 @@ def _guarded(command: Callable[[], object]) -> int:
     """The exit code of a command; what went wrong is said in one sentence on standard error."""
     try:
         result = command()
+        sys.stdout.flush()  # so that whoever stopped reading is met here, not when Python ends
     except ThresherError as error:
         return _say(str(error), error.exit_code)
     except typer.TyperException as error:
         return _say(f"{error.format_message().rstrip('.')}; see --help", UsageError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _say("stopped; run the same command again to go on", Stopped.exit_code)
-    except BrokenPipeError:  # whoever read our output has enough
+    except (BrokenPipeError, SystemExit):  # whoever read our output has enough; rich makes the one the other
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:

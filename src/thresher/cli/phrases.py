@@ -21,10 +21,19 @@ _PHRASES: Mapping[Phase, str] = MappingProxyType(
     }
 )
 """For imports on this machine; a phase that is not here speaks for itself."""
+_ENDS: Mapping[Phase, str] = MappingProxyType(
+    {
+        Phase.INVALID: "it cannot be done as asked, and nothing was touched",
+        Phase.FAILED: "it gave up; the same command again goes on",
+    }
+)
+"""The reason is not repeated: it was told when it happened, and is told once more at the end."""
 
 
 def phrase(status: ImportStatus) -> str:
     """A sentence's worth on ``status``: what is being done, or what went wrong."""
+    if status.phase in _ENDS:
+        return _ENDS[status.phase]
     rule = TABLE[status.phase]
     all_is_well = rule.succeeded or status.message == f"Waiting for {rule.waits_for}."
     if not all_is_well or status.phase not in _PHRASES:

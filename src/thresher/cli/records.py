@@ -1,12 +1,13 @@
 """What a run must not forget, in a file: the facts that cannot be observed again (imports.observed.Recorded)."""
 
+import errno
 import os
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from thresher.imports.observed import Recorded
-from thresher.model.errors import TargetError
+from thresher.model.errors import TargetError, TargetFull
 from thresher.model.spec import ImportSpec
 
 _CODEC = TypeAdapter(Recorded)
@@ -50,4 +51,8 @@ class RecordFile:
                 os.fsync(handle.fileno())
             part.replace(self._path)
         except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise TargetFull(
+                    f"the disk is full, {self._path} cannot be written: make room and run again"
+                ) from error
             raise TargetError(f"{self._path} cannot be written: {error.strerror}; check the folder") from error

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
 
 from thresher.api.convert import import_spec
 from thresher.api.manifests import Manifests
 from thresher.api.virtualmachineimport import VirtualMachineImport
+from thresher.cli.attempts import Attempts
 from thresher.cli.choices import Output
 from thresher.cli.manifests import read_manifests
 from thresher.cli.phrases import phrase
@@ -26,10 +27,7 @@ from thresher.model.errors import BootError, ThresherError, UsageError
 from thresher.model.spec import ImportSpec, Verify
 from thresher.model.vm import SourceVM
 from thresher.wiring.local import LocalImport, local_import
-from thresher.wiring.sources import OpenSource
-
-PARALLEL_IMPORTS = 2
-"""At a time; each moves its own disks side by side."""
+from thresher.wiring.sources import DiskLimits, OpenSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +38,37 @@ class Boot:
     timeout_s: int
 
 
-def run(files: Sequence[str], folder: Path, boot: Boot, output: Output) -> int:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much goes on at once: imports, each of which moves its own disks side by side, and disks."""
+
+    imports: int = 4
+    disks: DiskLimits = DiskLimits()  # noqa: RUF009  frozen
+
+    @classmethod
+    def of(cls, imports: int, per_source: int, per_host: int) -> Self:
+        """The limits in the order of the options."""
+        return cls(imports, DiskLimits(per_source, per_host))
+
+
+def run(files: Sequence[str], folder: Path, boot: Boot, limits: Limits, output: Output) -> int:
     """Run every import of the manifests and return the exit code. Raises UsageError for the manifests."""
     manifests = read_manifests(files)
     if not manifests.imports:
         raise UsageError(f"there is no VirtualMachineImport in {', '.join(files)}: add one")
-    finished = execute(manifests, folder, boot, sys.stdout if output is Output.TABLE else sys.stderr)
+    finished = execute(manifests, folder, boot, limits, sys.stdout if output is Output.TABLE else sys.stderr)
     print_results(finished, output)
     if output is Output.TABLE:
         print_running(finished)
     return max((one.exit_code for one in finished), default=0)
 
 
-def execute(manifests: Manifests, folder: Path, boot: Boot, out: TextIO) -> list[Finished]:
+def execute(manifests: Manifests, folder: Path, boot: Boot, limits: Limits, out: TextIO) -> list[Finished]:
     """Run every import to its end, a few at a time. Raises UsageError for the manifests."""
     with reporter(out) as report:
         for note in manifests.notes:
             report.line(f"note: {note}")
-        return asyncio.run(_all(manifests, folder, boot, report))
+        return asyncio.run(_all(manifests, folder, boot, limits, report))
 
 
 def prepare(vmi: VirtualMachineImport, source: OpenSource, folder: Path, boot: Boot) -> LocalImport:
@@ -65,10 +76,10 @@ def prepare(vmi: VirtualMachineImport, source: OpenSource, folder: Path, boot: B
     return local_import(replace(import_spec(vmi), start=boot.asked), source, folder)
 
 
-async def _all(manifests: Manifests, folder: Path, boot: Boot, report: Report) -> list[Finished]:
+async def _all(manifests: Manifests, folder: Path, boot: Boot, limits: Limits, report: Report) -> list[Finished]:
     used = {vmi.source_ref: manifests.source(vmi.source_ref) for vmi in manifests.imports}
-    limit = asyncio.Semaphore(PARALLEL_IMPORTS)
-    async with opened_sources(manifests, tuple(used.values()), report) as pool:
+    limit = asyncio.Semaphore(limits.imports)
+    async with opened_sources(manifests, tuple(used.values()), limits.disks, report) as pool:
 
         async def one(vmi: VirtualMachineImport) -> Finished:
             local = prepare(vmi, pool.get(used[vmi.source_ref]), folder, boot)
@@ -100,7 +111,7 @@ class _Run:
         hooks = Hooks(
             on_status=self._on_status,
             on_progress=lambda progress: self._report.progress(f"{self._label} {progress.disk}", progress),
-            on_record=self._record.save,
+            on_record=Attempts(self._record.save, self._line),
         )
         run = ImportRun(self._local.spec, self._local.ports, hooks, recorded=self._record.load())
         outcome = await run.run()

@@ -15,7 +15,7 @@ from thresher.imports.source_status import SourceStatus, SourceWord
 from thresher.imports.source_watch import Interval, SourceWatch
 from thresher.model.errors import SourceError, UsageError
 from thresher.ports import Source
-from thresher.wiring.sources import SourcePool
+from thresher.wiring.sources import DiskLimits, SourcePool
 
 
 def check(files: Sequence[str], output: Output, *, watch: bool) -> int:
@@ -103,7 +103,9 @@ def _print(statuses: Sequence[tuple[AnySource, SourceStatus]], output: Output) -
 
 
 @asynccontextmanager
-async def opened_sources(manifests: Manifests, used: Sequence[AnySource], report: Report) -> AsyncIterator[SourcePool]:
+async def opened_sources(
+    manifests: Manifests, used: Sequence[AnySource], limits: DiskLimits, report: Report
+) -> AsyncIterator[SourcePool]:
     """The pool of the sources that imports use, each looked at, and its session held until the end.
 
     A source that is not ready is said, and not an error here: its imports retry it and say what became of it.
@@ -116,7 +118,7 @@ async def opened_sources(manifests: Manifests, used: Sequence[AnySource], report
         for manifest in used:
             status = await look_once(manifest, manifests, known)
             report.line(f"{datetime.now().astimezone():%H:%M:%S} {line_of(manifest, status)}")
-        pool = SourcePool(manifests, known.get)
+        pool = SourcePool(manifests, known.get, limits)
         for manifest in used:
             await sessions.enter_async_context(pool.get(manifest).source)
         yield pool

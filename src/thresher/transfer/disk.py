@@ -139,16 +139,19 @@ class DiskTransfer:
         return found if self._identity.certain and self._sink.part.exists() else blank
 
     def _holds(self, result: DiskResult) -> bool:
-        """Whether the finished file, or the part that only lacks its final name, is there in full length."""
+        """Whether the finished file is there in full length. A part beside a finished ledger is that file.
+
+        It only lacks its final name, which the disk of an earlier import may still have.
+        """
         stated = self._stream.disk.capacity
         if stated is not None and stated != result.capacity:
             return False
-        at = self._sink.path if self._sink.path.exists() else self._sink.part
+        at = self._sink.part if self._sink.part.exists() else self._sink.path
         return at.exists() and at.stat().st_size == result.capacity
 
     def _adopt(self, result: DiskResult) -> DiskResult:
         """Take a finished disk as it is, with the checksum of its image if this run asks for another one."""
-        if not self._sink.path.exists():
+        if self._sink.part.exists():
             self._sink.finish()
             sync_folder(self._sink.path.parent)
         algorithm = self._options.image_checksum

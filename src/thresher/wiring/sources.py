@@ -21,17 +21,35 @@ class OpenSource:
     power: Power | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DiskLimits:
+    """How many disks may be read at once: from one source, and from each of its ESXi hosts."""
+
+    per_source: int = 8
+    per_host: int = 4
+
+
 class SourcePool:
-    """The adapters of the manifests' sources. Each is made once, so that all imports from it share its session.
+    """The adapters of the manifests' sources.
+
+    All imports from one vCenter share an adapter, and so its session and its limits. Each import from an OVA has one
+    of its own: a stream that passes only once cannot be shared.
 
     Args:
         manifests: where Secrets are looked up.
         pinned: the fingerprint that is pinned for an endpoint, or "".
+        limits: for each source.
     """
 
-    def __init__(self, manifests: Manifests, pinned: Callable[[str], str] = lambda _: "") -> None:
+    def __init__(
+        self,
+        manifests: Manifests,
+        pinned: Callable[[str], str] = lambda _: "",
+        limits: DiskLimits = DiskLimits(),
+    ) -> None:
         self._manifests = manifests
         self._pinned = pinned
+        self._limits = limits
         self._open: dict[tuple[str, str], OpenSource] = {}
 
     def get(self, manifest: AnySource) -> OpenSource:
@@ -40,20 +58,18 @@ class SourcePool:
         Raises:
             UsageError: its Secret is not there or lacks a key, or nothing here serves the kind.
         """
-        key = (manifest.kind, manifest.metadata.key)
-        if key not in self._open:
-            self._open[key] = self._make(manifest)
-        return self._open[key]
-
-    def _make(self, manifest: AnySource) -> OpenSource:
         if isinstance(manifest, OvaSourceManifest):
             return OpenSource(_ova_source(manifest, self._manifests))
         if isinstance(manifest, VmwareSourceManifest):
-            return _vcenter(manifest, self._manifests, self._pinned(manifest.spec.endpoint))
+            key = (manifest.kind, manifest.metadata.key)
+            if key not in self._open:
+                pinned = self._pinned(manifest.spec.endpoint)
+                self._open[key] = _vcenter(manifest, self._manifests, pinned, self._limits)
+            return self._open[key]
         raise UsageError(f"{manifest.kind} {manifest.metadata.key}: this kind of source cannot be imported from yet")
 
 
-def _vcenter(manifest: VmwareSourceManifest, manifests: Manifests, pinned: str) -> OpenSource:
+def _vcenter(manifest: VmwareSourceManifest, manifests: Manifests, pinned: str, disks: DiskLimits) -> OpenSource:
     secret = manifests.secret(manifest.secret_ref)
     # pyvmomi is large: only who imports from a vCenter loads it
     from thresher.sources.vcenter.connection import VCenterAccess, VCenterConnection
@@ -71,8 +87,7 @@ def _vcenter(manifest: VmwareSourceManifest, manifests: Manifests, pinned: str) 
             fingerprint_sha256=pinned or None,
         )
     )
-    limits = ExportLimits()
-    exporter = partial(export_vm, limits=limits)
+    exporter = partial(export_vm, limits=ExportLimits(disks.per_source, disks.per_host))
     return OpenSource(VCenterSource(connection, manifest.spec.dc, exporter), VCenterPower(connection))
 
 

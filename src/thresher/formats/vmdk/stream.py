@@ -112,13 +112,14 @@ class StreamVmdkParser:
     def checkpoint(self) -> Checkpoint | None:
         """Where to resume once every grain given out so far is safe; None if that place cannot be told.
 
-        It cannot where grains came out of order: a second grain for one place could then pass unnoticed. From the
-        footer on there is nothing left that would be worth it.
+        It cannot where grains came out of order: a second grain for one place could then pass unnoticed. In the
+        middle of metadata the next element lies behind what came, perhaps behind the end of a file that is cut there.
+        From the footer on there is nothing left that would be worth it.
         """
         footer = self._footer_next or self._footer_seen
-        if self.header is None or not self._ascending or footer or self._front is not None:
+        if self.header is None or not self._ascending or footer or self._skip:
             return None
-        return Checkpoint(self.header, self._pos + self._skip, self._highest, self._grains, self._promised)
+        return Checkpoint(self.header, self._pos, self._highest, self._grains, self._promised)
 
     def receive(self, data: bytes | bytearray | memoryview) -> Iterator[Grain | StreamEnd]:
         """Take the next bytes and give out what they complete. Exhaust it before the next call.

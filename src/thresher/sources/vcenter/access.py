@@ -61,11 +61,12 @@ def address(endpoint: str) -> Address:
     try:
         parts = urlsplit(endpoint)
         port = parts.port
+        (parts.hostname or "").encode("idna")  # as the resolver will
     except ValueError as error:
         raise UsageError("the endpoint of the vCenter cannot be read; write https://host/sdk") from error
     if parts.username is not None or parts.password is not None:
         raise UsageError("the endpoint of the vCenter carries credentials; put them into the source's Secret")
-    if parts.scheme != "https" or not parts.hostname:
+    if parts.scheme != "https" or not parts.hostname or any(c.isspace() for c in endpoint):
         raise UsageError(f"the endpoint {endpoint!r} is no https URL with a host; write https://host/sdk")
     path = parts.path if parts.path.strip("/") else _PATH
     return Address(parts.hostname, port or 443, path.rstrip("/"))

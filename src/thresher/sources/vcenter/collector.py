@@ -67,6 +67,14 @@ def read_these(content: Any, managed: Sequence[Any], paths: Sequence[str]) -> li
     return [row for rows in _retrieve(content, objects, {kind: paths}, PAGE) for row in rows]
 
 
+def read_one(content: Any, managed: Any, paths: Sequence[str]) -> Row:
+    """Read one object. Raises ManagedObjectNotFound where it is gone, or hidden from the user."""
+    rows = read_these(content, [managed], paths)
+    if not rows:
+        raise vmodl.fault.ManagedObjectNotFound(msg="The object is not there, or hidden from the user", obj=managed)
+    return rows[0]
+
+
 def read_ancestors(content: Any, managed: Sequence[Any]) -> list[Row]:
     """The names and parents of some objects and of everything above them, in one request."""
     query = vmodl.query.PropertyCollector

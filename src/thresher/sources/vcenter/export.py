@@ -2,38 +2,32 @@
 
 import logging
 import re
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from pyVmomi import vim
 
 from thresher.model.errors import SourceError
 from thresher.model.vm import Disk, DiskFormat, SourceVM
 from thresher.ports import DiskStream, Export
-from thresher.sources.bytes import HttpAccess
 from thresher.sources.vcenter.access import address
 from thresher.sources.vcenter.connection import VCenterConnection
-from thresher.sources.vcenter.lease import LeaseItem, NfcLease
+from thresher.sources.vcenter.lease import NfcLease
 from thresher.sources.vcenter.limits import ExportLimits, Places
 from thresher.sources.vcenter.nfc import Meter, NfcDisk
 from thresher.sources.vcenter.properties import machine, read
 from thresher.sources.vcenter.rows import moref
-from thresher.sources.vcenter.trust import spelled
+from thresher.sources.vcenter.served import Called, LeaseItem, served
 
 _log = logging.getLogger(__name__)
 
-_COOKIE = "vmware_soap_session"
 _DEVICE = re.compile(r"/(?P<controller>[A-Za-z]+)(?P<bus>\d+):(?P<unit>\d+)", re.ASCII)
 """The end of a lease's device key, such as ``/vm-13010/ParaVirtualSCSIController0:0``,
 ``/vm-13012/VirtualLsiLogicController0:0``, ``/vm-13767/VirtualAHCIController0:1``, ``/vm-5678/VirtualIDEController1:0``
 or ``/vm-2468/VirtualNVMEController0:0`` (as Harvester's vm-import-controller has met them, detectDiskBusType in
 pkg/source/vmware/client.go)."""
-_SHA1_DIGITS = 40
-_HTTPS = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +106,9 @@ async def export_vm(connection: VCenterConnection, vm: SourceVM, *, limits: Expo
     async with limits.admitted(host.id) as places, NfcLease(connection, vm, meter.percent) as lease:
         # read while the lease keeps the VM from being altered
         devices, session = await connection.call(lambda instance: (_devices(instance, vm), _session(instance)))
-        opener = _Opener(connection, session, host, lease, places, meter)
+        access = connection.access
+        called = Called(address(access.endpoint), connection.fingerprint, access.ca_pem, session)
+        opener = _Opener(called, host, lease, places, meter)
         items = _matched(vm, lease.items, devices)
         yield Export(tuple(opener.stream(vm, disk, *items[disk.key]) for disk in vm.disks))
 
@@ -181,8 +177,7 @@ def _where(disk: Disk) -> str:
 class _Opener:
     """Makes disk streams of a lease's items."""
 
-    connection: VCenterConnection
-    session: str
+    called: Called
     host: _Host
     lease: NfcLease
     places: Places
@@ -190,12 +185,9 @@ class _Opener:
 
     def stream(self, vm: SourceVM, disk: Disk, item: LeaseItem, device: _Device) -> DiskStream:
         self.meter.expect(disk.key, disk.capacity or 1)
-        parts = self._parts(item)
         source = NfcDisk(
             name=f"disk {disk.key} ({_where(disk)}) of {vm.name}",
-            host=parts.netloc,
-            url=parts.geturl(),
-            access=self._access(item, parts),
+            at=served(item, self.called),
             version=self.host.version(device),
             key=disk.key,
             lease=self.lease,
@@ -203,32 +195,3 @@ class _Opener:
             meter=self.meter,
         )
         return DiskStream(disk, DiskFormat.VMDK_STREAM, source)
-
-    def _parts(self, item: LeaseItem) -> SplitResult:
-        """The URL, with the host that was called in place of a ``*`` (HttpNfcLeaseDeviceUrl.url)."""
-        parts = urlsplit(item.url)
-        host = address(self.connection.access.endpoint).host
-        called = f"[{host}]" if ":" in host else host
-        return parts._replace(netloc=parts.netloc.replace("*", called, 1))
-
-    def _access(self, item: LeaseItem, parts: SplitResult) -> HttpAccess:
-        """Whom to trust: what vCenter, which is trusted, says of the host; else as for vCenter itself.
-
-        The session's cookie goes to vCenter alone, where a ticket in the URL may be of no use without it. An ESXi
-        host knows nothing of vCenter's sessions and gets none (govmomi, which downloads the same URLs, has its
-        cookies in a jar for each host).
-        """
-        access = self.connection.access
-        vcenter = address(access.endpoint)
-        itself = (parts.hostname, parts.port or _HTTPS) == (vcenter.host.lower(), vcenter.port)
-        headers = (("Cookie", f'{_COOKIE}="{self.session}"'),) if itself else ()
-        if item.certificate.startswith(ssl.PEM_HEADER):
-            own = item.certificate.partition(ssl.PEM_FOOTER)[0] + ssl.PEM_FOOTER  # others may follow
-            return HttpAccess(headers=headers, fingerprint_sha256=spelled(ssl.PEM_cert_to_DER_cert(own)))
-        digits = item.thumbprint.replace(":", "")
-        if len(digits) == _SHA1_DIGITS:
-            return HttpAccess(headers=headers, fingerprint_sha1=digits)
-        if digits:
-            return HttpAccess(headers=headers, fingerprint_sha256=digits)
-        pin = self.connection.fingerprint if itself else None
-        return HttpAccess(headers=headers, ca_pem=access.ca_pem, fingerprint_sha256=pin)

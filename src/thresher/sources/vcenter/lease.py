@@ -9,7 +9,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from pyVmomi import vim
@@ -19,6 +18,7 @@ from thresher.model.vm import SourceVM
 from thresher.sources.vcenter.connection import VCenterConnection
 from thresher.sources.vcenter.faults import said
 from thresher.sources.vcenter.properties import machine, read
+from thresher.sources.vcenter.served import LeaseItem
 from thresher.sources.vcenter.uninterrupted import uninterrupted
 
 _log = logging.getLogger(__name__)
@@ -33,25 +33,6 @@ _KEEP_ALIVE_S = 30.0
 """The most between two reports of progress; less where the lease lives less than four times that."""
 _GIVE_BACK_TRIES = 3
 _GIVE_BACK_PAUSE_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseItem:
-    """A file that a lease serves (HttpNfcLeaseDeviceUrl).
-
-    Attributes:
-        key: of the device, such as ``/vm-42/ParaVirtualSCSIController0:0``.
-        url: where it is; ``*`` may stand for the host that was called. It holds the ticket that opens it.
-        disk: whether it is a virtual disk.
-        thumbprint: of the serving host's certificate, as vCenter knows it: SHA-1, hexadecimal with colons; or "".
-        certificate: that certificate itself as PEM, which vSphere 9 states; or "".
-    """
-
-    key: str
-    url: str = field(repr=False)
-    disk: bool
-    thumbprint: str = ""
-    certificate: str = field(default="", repr=False)
 
 
 class NfcLease:
@@ -73,7 +54,7 @@ class NfcLease:
         self._lease: Any = None
         self._timeout_s = 0.0
         self._keeper: asyncio.Task[None] | None = None
-        self._failure: SourceError | None = None
+        self._early_end = ""
         self._over = False
         self.items: tuple[LeaseItem, ...] = ()
 
@@ -95,13 +76,16 @@ class NfcLease:
             StreamCut: the lease ended before the transfer did, which is why the transfer failed.
         """
         await uninterrupted(self._leave(error))
-        if self._failure is not None and isinstance(error, SourceError):
-            raise self._failure from error
+        if isinstance(error, SourceError) and str(error) != self._early_end:
+            try:
+                self.check()
+            except StreamCut as early:
+                raise early from error
 
     def check(self) -> None:
         """See that it is still there, as far as is known. Raises StreamCut. May be called from any thread."""
-        if self._failure is not None:
-            raise self._failure
+        if self._early_end:
+            raise StreamCut(self._early_end)
 
     async def _request(self) -> None:
         def export(instance: Any) -> Any:
@@ -136,7 +120,7 @@ class NfcLease:
 
     async def _keep_alive(self) -> None:
         pause = min(_KEEP_ALIVE_S, self._timeout_s / 4)
-        while self._failure is None:
+        while not self._early_end:
             await asyncio.sleep(pause)
             try:
                 await self._progress(self._percent())
@@ -152,9 +136,9 @@ class NfcLease:
         why = None
         with contextlib.suppress(SourceError):
             why = await self._ended()
-        if why is not None and self._failure is None:
+        if why is not None:
             self._over = True
-            self._failure = StreamCut(f"vCenter ended the export of {self._vm.name} early: {why}; it is exported again")
+            self._early_end = f"vCenter ended the export of {self._vm.name} early: {why}; it is exported again"
 
     async def _ended(self) -> str | None:
         """Why it is over, or None while it is not. Raises SourceError."""
@@ -174,9 +158,9 @@ class NfcLease:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
-        if isinstance(error, SourceError) and self._failure is None:
+        if isinstance(error, SourceError) and not self._early_end:
             await self._look()
-        await self._give_back(whole=error is None and self._failure is None)
+        await self._give_back(whole=error is None and not self._early_end)
 
     async def _give_back(self, *, whole: bool) -> None:
         """Complete or abort it. Where vCenter cannot be told, the lease times out by itself."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 PER_SOURCE = 8
 PER_HOST = 4
-"""An ESXi host serves a bounded number of NFC connections, which backups and cold migrations need as well ("NFC
-Session Limits", VMware's Virtual Disk Development Kit programming guide): this leaves room for them."""
+"""Every NFC connection takes memory of its host's, which backups and cold migrations need as well (vSphere Web Services
+API, HostNfcConnectionInfo.streamingMemoryConsumed): these leave room for them, and users may set others."""
 
 
 class ExportLimits:

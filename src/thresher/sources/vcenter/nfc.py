@@ -3,7 +3,7 @@
 They are a stream-optimized VMDK of unknown length, made while it is read: there are no Range requests.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from thresher.model.errors import (
@@ -15,9 +15,10 @@ from thresher.model.errors import (
 )
 from thresher.model.units import Bytes
 from thresher.ports import ByteStream
-from thresher.sources.bytes import HttpAccess, HttpFile
+from thresher.sources.bytes import HttpFile
 from thresher.sources.bytes.reading import opened_past
 from thresher.sources.vcenter.limits import Places
+from thresher.sources.vcenter.served import Served
 
 
 class Alive(Protocol):
@@ -62,9 +63,7 @@ class NfcDisk:
 
     Attributes:
         name: what to call it in messages; its URL holds the ticket that opens it, and is never shown.
-        host: the server, for messages.
-        url: where it is.
-        access: how the server is reached and which certificate it has.
+        at: where it is served.
         version: what changes with the disk's content; "" where nothing tells.
         key: of the disk.
         lease: what the bytes hang on.
@@ -73,9 +72,7 @@ class NfcDisk:
     """
 
     name: str
-    host: str
-    url: str = field(repr=False)
-    access: HttpAccess
+    at: Served
     version: str
     key: str
     lease: Alive
@@ -97,7 +94,7 @@ class NfcDisk:
         self.lease.check()
         self.places.take()
         try:
-            stream = HttpFile(self.url, self.access, name=self.name, ranges=False).open()
+            stream = HttpFile(self.at.url, self.at.access, name=self.name, ranges=False).open()
         except BaseException as error:
             self.places.give_back()
             self.lease.check()
@@ -113,11 +110,11 @@ class NfcDisk:
             )
         if isinstance(error, SourceDenied):
             return SourceDenied(
-                f"{self.host} refuses the ticket that vCenter gave for {self.name} ({error}); see whether a proxy "
+                f"{self.at.host} refuses the ticket that vCenter gave for {self.name} ({error}); see whether a proxy "
                 "stands between, and whether the clocks of the host and of vCenter agree"
             )
         if isinstance(error, SourceNotFound):
-            return SourceUnreachable(f"{self.host} no longer knows the export of {self.name}; it is exported again")
+            return SourceUnreachable(f"{self.at.host} no longer knows the export of {self.name}; it is exported again")
         return error
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pyVmomi import vim
 
 from thresher.model.vm import SourceVM
-from thresher.sources.vcenter.collector import read_one
+from thresher.sources.vcenter.collector import read_these
 
 
 def machine(instance: Any, vm: SourceVM) -> Any:
@@ -25,7 +25,7 @@ def read(instance: Any, subject: Any, *paths: str) -> Mapping[str, Any]:
         subject: the managed object.
         paths: of its properties, such as ``runtime.powerState``.
     """
-    row = read_one(instance.RetrieveContent(), subject, paths)
+    (row,) = read_these(instance.RetrieveContent(), [subject], paths)
     for fault in row.refused.values():
         raise fault
     return row.values

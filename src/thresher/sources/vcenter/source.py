@@ -18,6 +18,10 @@ from thresher.sources.vcenter.translate import PROPERTIES, source_vm
 Exporter = Callable[[VCenterConnection, SourceVM], AbstractAsyncContextManager[Export]]
 """Opens the disks of a VM that is off."""
 
+_NAMES_EACH = 10
+"""So many names take the place of one VM in an answer."""
+_CANDIDATE = tuple(dict.fromkeys((*DETAILS, *PROPERTIES)))
+
 
 class VCenterSource:
     """The VMs of one datacenter of a vCenter, or of a standalone ESXi host.
@@ -90,14 +94,14 @@ class VCenterSource:
     def _find(self, instance: Any, name: str, folder: str) -> SourceVM:
         content = instance.RetrieveContent()
         datacenter = find_datacenter(content, self._datacenter, self._connection.host)
-        rows = read_all(content, datacenter, {"VirtualMachine": NAMES, **SURROUNDINGS}, self._page)
+        rows = read_all(content, datacenter, {"VirtualMachine": NAMES, **SURROUNDINGS}, self._page * _NAMES_EACH)
         vms = {row.moref: row for row in rows if row.kind == "VirtualMachine"}
         morefs = candidates(list(vms.values()), name)
         if not morefs and is_uuid(name):
             morefs = _by_uuid(content, datacenter, name)
         # As pyvmomi's own samples do; there is no public name for an instance's stub.
         managed = [vim.VirtualMachine(moref, instance._stub) for moref in morefs]  # noqa: SLF001
-        vms.update({row.moref: row for row in read_these(content, managed, (*DETAILS, *PROPERTIES))})
+        vms.update({row.moref: row for row in read_these(content, managed, _CANDIDATE)})
         around = Surroundings(rows)
         root = f"{path_of(datacenter, read_ancestors(content, [datacenter]))}/vm" if folder.strip("/") else ""
         return source_vm(choose(list(vms.values()), around, name, folder, root=root), around)

@@ -61,9 +61,10 @@ class Trust:
         """No authority vouches for the certificate: pin it and return None, or say why it cannot be trusted."""
         if certificate is not None and not self._given_ca:
             return self.compare(certificate, first=True)
+        authority = "the given CA" if self._given_ca else "an authority that this system trusts"
         shown = f" It shows the SHA-256 fingerprint {spelled(certificate)}." if certificate else ""
         return SourceUntrusted(
-            f"the certificate of {self._netloc} is not vouched for by the given CA: {error.verify_message}.{shown} "
+            f"the certificate of {self._netloc} is not vouched for by {authority}: {error.verify_message}.{shown} "
             "Check that caCert holds the CA that issued it, and that the endpoint names the host as it does"
         )
 

@@ -151,11 +151,12 @@ class LocalTarget:
         return Firmware(code, variables)
 
     async def vm_state(self, spec: ImportSpec, vm: SourceVM) -> VmState:
-        """Whether it is described, whether it runs, and what it or QEMU said last."""
+        """Whether it is whole, disks and description, whether it runs, and what it or QEMU said last."""
         home = self.home(spec, vm)
         if self._is_foreign(home, spec):
             return VmState(exists=False, running=False, message=f"{home} is not this import's", foreign=True)
-        exists = (home / "domain.xml").is_file()
+        disks = (home / f"disk-{index}.raw" for index in range(len(vm.disks)))
+        exists = (home / "domain.xml").is_file() and all(disk.is_file() for disk in disks)
         running = qemu.running_pid(home / "qemu.pid") is not None
         return VmState(exists, running, self._message(home, vm, running=running))
 
