@@ -17,17 +17,22 @@ from rig.harvester.world import World, timestamp
 ENTRYPOINT = [sys.executable, "-m", "thresher"]
 """What the image of Thresher's Containerfile runs where a container names no command."""
 _KEPT = ("PATH", "LANG", "PYTHONPATH", "VIRTUAL_ENV")
-_REFRESH_S = 1.0
+_REFRESH_S = 2.0  # the kubelet: a minute
+_START_ERROR = 128  # the kubelet's exit code for a program that the runtime cannot start
 
 
 class Container:
-    """The process of a Pod. The rig runs Pods of one container and no init containers."""
+    """The process of a Pod, which runs as whoever runs the rig: ``securityContext`` and requests have no effect.
 
-    def __init__(self, world: World, pod: Object) -> None:
+    The rig runs Pods of one container and no init containers.
+    """
+
+    def __init__(self, world: World, pod: Object, address: str) -> None:
         meta = pod["metadata"]
         self.named = (meta["namespace"], meta["name"])
         self._world = world
-        self._pod = pod
+        self._address = address
+        self._pod = self._placed(pod)
         self._spec = pod["spec"]["containers"][0]
         self._folder = world.root / "pods" / meta["namespace"] / meta["name"]
         self._volumes: dict[str, Path] = {}
@@ -40,7 +45,8 @@ class Container:
         self._again_at = 0.0
         self._terminated = 0.0
         self._refreshed = 0.0
-        self._killed: str = ""
+        self._killed = ""
+        self._said: tuple[str, Object] = ("Pending", {})
 
     def prepare(self) -> None:
         """Make the volumes, the words and the variables.
@@ -57,10 +63,16 @@ class Container:
         account = podfiles.account(kube, self._pod, self._folder / "account")
         if account is not None:
             mounts[podfiles.ACCOUNT_PATH] = account
-            variables |= {"KUBECONFIG": str(account / "kubeconfig")}
         words = [podfiles.expanded(word, variables) for word in _command(self._spec)]
-        self._words = [podfiles.replaced(word, mounts) for word in words]
+        program, *arguments = words
+        # a program of this machine, such as this Python, stands for the image's, wherever it is
+        program = program if Path(program).exists() else podfiles.replaced(program, mounts)
+        self._words = [program, *(podfiles.replaced(word, mounts) for word in arguments)]
         variables = {key: podfiles.replaced(value, mounts) for key, value in variables.items()}
+        if account is not None:
+            variables["KUBECONFIG"] = str(account / "kubeconfig")
+        if "/tmp" in mounts:  # noqa: S108 - the container's, which stands for the process's
+            variables["TMPDIR"] = str(mounts["/tmp"])  # noqa: S108 - likewise
         home = self._folder / "home"
         home.mkdir(parents=True, exist_ok=True)
         base = {key: os.environ[key] for key in _KEPT if key in os.environ}
@@ -71,21 +83,30 @@ class Container:
         """Start the process."""
         self._started = timestamp()
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                self._words,
-                env=self._variables,
-                cwd=self._folder / "home",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    self._words,
+                    env=self._variables,
+                    cwd=self._folder / "home",
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                log.write(f"{error}\n".encode())
+                self._settle(_START_ERROR)
+                return
         running = {"running": {"startedAt": self._started}}
-        self._report("Running", running, ready=True)
+        self._report("Running", running)
 
     def follow(self, pod: Object) -> None:
         """Look whether the process still runs, and do what the restart policy says if not."""
-        self._pod = pod
+        self._pod = self._placed(pod)
+        if pod.get("status", {}).get("phase") != self._said[0]:
+            self._report(*self._said)  # it was not heard, or our copy of the Pod is behind
+        if self._said[0] != "Running":
+            return
         self._refresh()
         if self._process is None:
             if time.monotonic() >= self._again_at:
@@ -96,16 +117,20 @@ class Container:
             self._evict_if_full()
             return
         self._process = None
-        policy = pod["spec"].get("restartPolicy", "Always")
+        self._settle(code)
+
+    def _settle(self, code: int) -> None:
+        """Do what the restart policy says after an end with that code."""
+        policy = self._pod["spec"].get("restartPolicy", "Always")
         ended = self._ended(code)
-        if policy == "Always" or (policy == "OnFailure" and code != 0 and not self._killed):
+        if not self._killed and (policy == "Always" or (policy == "OnFailure" and code != 0)):
             self._restarts += 1
             self._last = ended
             self._again_at = time.monotonic() + min(self._world.pace.restart_s * 2 ** (self._restarts - 1), 300)
             waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
-            self._report("Running", waiting, ready=False)
+            self._report("Running", waiting)
         else:
-            self._report("Succeeded" if code == 0 else "Failed", ended, ready=False)
+            self._report("Succeeded" if code == 0 else "Failed", ended)
 
     def terminate(self) -> float:
         """Ask the process to end, once.
@@ -137,11 +162,16 @@ class Container:
     def report_end(self) -> None:
         """Say how it ended once it was killed for good."""
         code = self._process.returncode if self._process is not None else 1
-        self._report("Succeeded" if code == 0 else "Failed", self._ended(code), ready=False)
+        self._report("Succeeded" if code == 0 else "Failed", self._ended(code))
 
     def _signal(self, number: int) -> None:
         if self.alive() and self._process is not None:
             os.killpg(self._process.pid, number)
+
+    def _placed(self, pod: Object) -> Object:
+        """The Pod with what the scheduler and the kubelet add, for its downward API."""
+        addresses = {"podIP": self._address, "hostIP": "127.0.0.1"}
+        return {**pod, "spec": {**pod["spec"], "nodeName": "node-0"}, "status": {**pod.get("status", {}), **addresses}}
 
     def _at(self, mount: Object) -> Path:
         return self._volumes[mount["name"]] / str(mount.get("subPath", ""))
@@ -171,7 +201,7 @@ class Container:
 
     def _ended(self, code: int) -> Object:
         exit_code = 128 - code if code < 0 else code
-        reason = "Completed" if code == 0 else "Error"
+        reason = {0: "Completed", _START_ERROR: "StartError"}.get(code, "Error")
         return {
             "terminated": {
                 "exitCode": exit_code,
@@ -181,7 +211,9 @@ class Container:
             }
         }
 
-    def _report(self, phase: str, state: Object, *, ready: bool) -> None:
+    def _report(self, phase: str, state: Object) -> None:
+        self._said = (phase, state)
+        ready = "running" in state
         container = {
             "name": self._spec["name"],
             "image": self._spec["image"],
@@ -194,8 +226,8 @@ class Container:
         }
         status: Object = {
             "phase": phase,
-            "podIP": "127.0.0.1",
-            "podIPs": [{"ip": "127.0.0.1"}],
+            "podIP": self._address,
+            "podIPs": [{"ip": self._address}],
             "hostIP": "127.0.0.1",
             "hostIPs": [{"ip": "127.0.0.1"}],
             "containerStatuses": [container],

@@ -5,6 +5,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from rig import golang
@@ -29,6 +30,7 @@ class Outcome:
     gzip: bool = False
 
 
+@cache
 def build() -> Path:
     """Build the downloader, unless it is in the cache already."""
     return golang.build("downloader", Path(__file__).parent / "downloader")

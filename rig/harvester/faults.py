@@ -30,11 +30,13 @@ class Pace:
 
     Attributes:
         idle_s: a download without a byte for so long ends (Longhorn: 30 s).
+        begin_s: an answer that does not begin for so long is given up (Longhorn: 60 s).
         image_retry_s: the pause before an image's first retry; it doubles with each.
         restart_s: the pause before a container's first restart (kubelet: 10 s); it doubles with each.
     """
 
     idle_s: float = 30.0
+    begin_s: float = 60.0
     image_retry_s: float = 0.2
     restart_s: float = 0.2
 

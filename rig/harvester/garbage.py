@@ -91,7 +91,7 @@ class GarbageCollector:
         for reference in meta["ownerReferences"]:  # our copies may be behind: ask the server itself
             owner_kind = self._kind(reference)
             if owner_kind is None:
-                continue
+                return  # nobody knows whether it is there: nothing is deleted on a guess
             found = self._world.kube.find(owner_kind, meta.get("namespace", ""), reference["name"])
             if found is not None and found["metadata"]["uid"] == reference["uid"]:
                 return
@@ -104,12 +104,12 @@ class GarbageCollector:
                 if not deleting(dependent):
                     self._delete(each, dependent, propagationPolicy="Foreground")
             if not mine:
-                self._drop(kind, item, _FOREGROUND)
+                self._world.kube.drop_finalizer(kind, item, _FOREGROUND)
         elif _ORPHAN in finalizers:
             for each, dependent in mine:
                 left = [r for r in dependent["metadata"]["ownerReferences"] if r["uid"] != item["metadata"]["uid"]]
                 self._world.kube.patch(each, dependent, {"metadata": {"ownerReferences": left}})
-            self._drop(kind, item, _ORPHAN)
+            self._world.kube.drop_finalizer(kind, item, _ORPHAN)
 
     def _delete(self, kind: Kind, item: Object, **options: object) -> None:
         try:
@@ -117,7 +117,3 @@ class GarbageCollector:
         except ApiError as error:
             # a webhook refuses what is in use: it is tried again, as the real collector does
             self._world.event(item, "FailedDelete", error.message)
-
-    def _drop(self, kind: Kind, item: Object, finalizer: str) -> None:
-        left = [each for each in item["metadata"]["finalizers"] if each != finalizer]
-        self._world.kube.patch(kind, item, {"metadata": {"finalizers": left, "uid": item["metadata"]["uid"]}})

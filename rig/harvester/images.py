@@ -119,7 +119,7 @@ class _Work:
     def _attempt(self) -> bool:
         phase = "Initialized"
         try:
-            total = run(["-head", self._url()], self._stopped, _ignore).total
+            total = run(["-head", *self._patience(), self._url()], self._stopped, _ignore).total
             self._status["size"] = total
             self._initialize()
             phase = "Imported"
@@ -134,7 +134,7 @@ class _Work:
         return True
 
     def _download(self) -> Outcome:
-        words = ["-out", str(self._file), "-idle", f"{self._world.pace.idle_s}s"]
+        words = ["-out", str(self._file), *self._patience()]
         cut = self._world.take_cut()
         words += ["-cut-at", str(cut)] if cut is not None else []
         words += ["-rate", str(self._world.faults.rate)] if self._world.faults.rate else []
@@ -144,6 +144,10 @@ class _Work:
         if expected and not self._cdi and expected != outcome.checksum:
             raise DownloadFailed(f"the expected checksum {expected} doesn't match the file checksum {outcome.checksum}")
         return outcome
+
+    def _patience(self) -> list[str]:
+        pace = self._world.pace
+        return ["-idle", f"{pace.idle_s}s", "-begin", f"{pace.begin_s}s"]
 
     def _initialize(self) -> None:
         if not self._cdi:

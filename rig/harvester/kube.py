@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
@@ -17,6 +18,8 @@ Object: TypeAlias = dict[str, Any]
 
 MERGE = "application/merge-patch+json"
 _TIMEOUT_S = 60
+_BUSY_S = 10
+_BUSY_PAUSE_S = 0.1
 NOT_FOUND, CONFLICT, GONE = 404, 409, 410
 
 
@@ -67,17 +70,22 @@ class Kube:
     def request(
         self, method: str, path: str, body: object = None, content_type: str = "application/json", **query: str
     ) -> Any:  # JSON
-        """Ask once.
+        """Ask, and again as long as the server is too busy to answer.
 
         Raises:
             ApiError: it answered a status of 400 or more.
         """
         target = f"{path}?{urlencode(query)}" if query else path
         data = None if body is None else json.dumps(body)
-        with self._connected() as connection:
-            connection.request(method, target, data, self.headers(content_type))
-            reply = connection.getresponse()
-            text = reply.read()
+        end = time.monotonic() + _BUSY_S
+        while True:
+            with self._connected() as connection:
+                connection.request(method, target, data, self.headers(content_type))
+                reply = connection.getresponse()
+                text = reply.read()
+            if reply.status != http.HTTPStatus.TOO_MANY_REQUESTS or time.monotonic() > end:
+                break
+            time.sleep(_BUSY_PAUSE_S)  # a new definition's storage is being set up
         if reply.status >= http.HTTPStatus.BAD_REQUEST:
             raise _error(reply.status, text)
         return json.loads(text) if text else None
@@ -137,6 +145,12 @@ class Kube:
         path = kind.path(meta.get("namespace", ""), meta["name"], sub)
         made: Object = self.request("PATCH", path, change, MERGE)
         return made
+
+    def drop_finalizer(self, kind: Kind, item: Object, finalizer: str) -> None:
+        """Take one finalizer away; a conflict where the object is not as ``item`` says any more."""
+        meta = item["metadata"]
+        left = [each for each in meta["finalizers"] if each != finalizer]
+        self.patch(kind, item, {"metadata": {"finalizers": left, "resourceVersion": meta["resourceVersion"]}})
 
     def delete(self, kind: Kind, item: Object, **options: object) -> None:
         """Delete exactly this object, not another of its name; one that is gone already is as good."""

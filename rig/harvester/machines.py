@@ -2,11 +2,13 @@
 
 import json
 import subprocess
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rig.harvester.images import GOLDEN
-from rig.harvester.kinds import CLAIMS, INSTANCES, MACHINES
+from rig.harvester.kinds import CLAIMS, INSTANCES, MACHINES, NETWORKS
 from rig.harvester.kube import Object
 from rig.harvester.qemu import arguments
 from rig.harvester.volumes import path_of
@@ -40,6 +42,8 @@ class MachineController:
         self._world = world
         self._guests: dict[str, _Guest] = {}
         self._ended: dict[str, bool] = {}
+        self._crashes: dict[str, tuple[int, float]] = {}
+        """How often each VM's QEMU failed, and when it may start again."""
         (world.root / "machines").mkdir()
 
     def step(self) -> None:
@@ -62,6 +66,10 @@ class MachineController:
         """The command line of a running guest."""
         return [str(word) for word in self._guests[uid].process.args]  # type: ignore[union-attr] # we gave a list
 
+    def pid(self, uid: str) -> int:
+        """The process of a running guest."""
+        return self._guests[uid].process.pid
+
     def _machine(self, vm: Object) -> None:
         uid = vm["metadata"]["uid"]
         if deleting(vm):
@@ -71,6 +79,7 @@ class MachineController:
         strategy = vm["spec"].get("runStrategy") or ("Always" if vm["spec"].get("running") else "Halted")
         if strategy in {"Halted", "Manual"}:
             self._ended.pop(uid, None)
+            self._crashes.pop(uid, None)
             self._halt(vm, "Stopped")
             return
         guest = self._guests.get(uid)
@@ -78,11 +87,15 @@ class MachineController:
             self._guests.pop(uid)
             self._forget(guest.namespace, guest.name)
             self._ended[uid] = guest.process.returncode == 0 and strategy != "Always"
+            count = self._crashes.get(uid, (0, 0.0))[0] + 1
+            self._crashes[uid] = count, time.monotonic() + min(self._world.pace.restart_s * 2 ** (count - 1), 300)
             guest = None
         if guest is not None:
             self._running(vm)
         elif self._ended.get(uid):
             self._status(vm, "Stopped", created=False, ready=False)
+        elif time.monotonic() < self._crashes.get(uid, (0, 0.0))[1]:
+            self._status(vm, "CrashLoopBackOff", created=False, ready=False)
         else:
             self._start(vm)
 
@@ -105,6 +118,25 @@ class MachineController:
                 self._status(vm, problem, created=False, ready=False)
                 return
             files[name] = path_of(self._world, claim)
+        missing = self._missing_network(vm)
+        if missing:
+            self._world.event(vm, "FailedCreate", f"Failed to locate network attachment definition {missing}")
+            self._status(vm, "Starting", created=False, ready=False)
+            return
+        self._run(vm, files)
+
+    def _missing_network(self, vm: Object) -> str:
+        """The first NetworkAttachmentDefinition that the VM names and nobody has made; "" for none."""
+        for network in vm["spec"]["template"]["spec"].get("networks") or []:
+            name = network.get("multus", {}).get("networkName", "")
+            namespace, _, short = name.rpartition("/")
+            namespace = namespace or vm["metadata"]["namespace"]
+            if name and self._world.mirror(NETWORKS).get(namespace, short) is None:
+                return f"{namespace}/{short}"
+        return ""
+
+    def _run(self, vm: Object, files: Mapping[str, Path]) -> None:
+        meta, spec = vm["metadata"], vm["spec"]["template"]["spec"]
         folder = self._world.root / "machines" / meta["uid"]
         folder.mkdir(exist_ok=True)
         try:

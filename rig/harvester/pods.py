@@ -1,6 +1,7 @@
 """The kubelet and the scheduler: Pods run as processes of this machine."""
 
 import time
+from ipaddress import IPv4Address
 
 from rig.harvester.container import Container
 from rig.harvester.kinds import CLAIMS, PODS
@@ -9,6 +10,8 @@ from rig.harvester.podfiles import NotYet
 from rig.harvester.world import World, deleting, guarded, owner
 
 ENDED = {"Succeeded", "Failed"}
+_FIRST_ADDRESS = IPv4Address("127.42.0.1")
+_ADDRESSES = 60_000
 
 
 class PodController:
@@ -17,6 +20,7 @@ class PodController:
     def __init__(self, world: World) -> None:
         self._world = world
         self._running: dict[str, Container] = {}
+        self._addresses: dict[str, str] = {}
         (world.root / "pods").mkdir()
 
     def step(self) -> None:
@@ -61,7 +65,9 @@ class PodController:
 
     def _begin(self, pod: Object) -> None:
         self._ephemeral(pod)
-        container = Container(self._world, pod)
+        uid = pod["metadata"]["uid"]
+        address = self._addresses.setdefault(uid, _address(len(self._addresses)))
+        container = Container(self._world, pod, address)
         try:
             container.prepare()
         except NotYet as missing:
@@ -74,7 +80,7 @@ class PodController:
             target = {"apiVersion": "v1", "kind": "Node", "name": "node-0"}
             binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": meta["name"]}, "target": target}
             self._world.kube.request("POST", PODS.path(meta["namespace"], meta["name"], "binding"), binding)
-        self._running[pod["metadata"]["uid"]] = container
+        self._running[uid] = container
         container.start()
 
     def _ephemeral(self, pod: Object) -> None:
@@ -98,6 +104,11 @@ class PodController:
             container.report_end()  # what is ended uses no claims, so that those can go before the Pod's object
             del self._running[pod["metadata"]["uid"]]
         self._world.kube.delete(PODS, pod, gracePeriodSeconds=0)
+
+
+def _address(number: int) -> str:
+    """An address for each Pod, so that two can listen on one port: all of 127.0.0.0/8 is this machine (RFC 1122)."""
+    return str(_FIRST_ADDRESS + number % _ADDRESSES)
 
 
 def _told(pod: Object) -> bool:

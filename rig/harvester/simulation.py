@@ -85,6 +85,10 @@ class Harvester:
         """The command line of a running VM."""
         return self._machines.command(self._uid(namespace, vm))
 
+    def qemu_pid(self, namespace: str, vm: str) -> int:
+        """The process of a running VM."""
+        return self._machines.pid(self._uid(namespace, vm))
+
     def disk_bytes(self, namespace: str, pvc: str) -> Path:
         """The file that a bound claim of volumeMode Block is, or the folder of a Filesystem one."""
         return path_of(self._world, self.kube.get(CLAIMS, namespace, pvc))

@@ -115,8 +115,7 @@ class VolumeController:
         finalizers = meta.get("finalizers") or []
         if _PROTECTION not in finalizers or self._used(meta["namespace"], meta["name"]):
             return
-        left = [finalizer for finalizer in finalizers if finalizer != _PROTECTION]
-        self._world.kube.patch(CLAIMS, claim, {"metadata": {"finalizers": left, "uid": meta["uid"]}})
+        self._world.kube.drop_finalizer(CLAIMS, claim, _PROTECTION)
 
     def _used(self, namespace: str, name: str) -> bool:
         """Whether a Pod that is scheduled and has not ended, or a running VM, has the claim."""
@@ -134,8 +133,9 @@ class VolumeController:
             subprocess.run(["rm", "-rf", path], check=True)
         path.unlink(missing_ok=True)
         self._world.kube.delete(PERSISTENT_VOLUMES, volume)
-        if volume["metadata"].get("finalizers"):
-            self._world.kube.patch(PERSISTENT_VOLUMES, volume, {"metadata": {"finalizers": []}})
+        left = self._world.kube.find(PERSISTENT_VOLUMES, "", volume["metadata"]["name"])
+        if left is not None and _VOLUME_PROTECTION in left["metadata"].get("finalizers", []):
+            self._world.kube.drop_finalizer(PERSISTENT_VOLUMES, left, _VOLUME_PROTECTION)
 
     def _unmount(self, path: Path) -> None:
         subprocess.run(["umount", "--lazy", path], check=False, capture_output=True)

@@ -145,7 +145,8 @@ def guarded(world: World, action: Callable[..., None], *args: object) -> bool:
     try:
         action(*args)
     except ApiError as error:
-        if error.status not in {CONFLICT, NOT_FOUND} and "being terminated" not in error.message:
+        passing = error.status in {CONFLICT, NOT_FOUND} or error.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+        if not passing and "being terminated" not in error.message:
             world.problems.append(traceback.format_exc())
         return False
     except (OSError, http.client.HTTPException):

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 )
 
 const sector = 512
@@ -136,5 +138,11 @@ func request(o *options, method, url, span string) (*http.Response, error) {
 	if span != "" {
 		ask.Header.Set("Range", span)
 	}
-	return http.DefaultClient.Do(ask)
+	late := time.AfterFunc(o.begin, func() { o.cancel(fmt.Errorf("no answer from %s within %s", url, o.begin)) })
+	defer late.Stop()
+	reply, err := http.DefaultClient.Do(ask)
+	if cause := context.Cause(o.context); cause != nil {
+		return nil, cause
+	}
+	return reply, err
 }

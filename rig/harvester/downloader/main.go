@@ -30,6 +30,7 @@ type options struct {
 	head    bool
 	cdi     bool
 	idle    time.Duration
+	begin   time.Duration
 	cutAt   int64
 	rate    int64
 	every   time.Duration
@@ -43,6 +44,7 @@ func main() {
 	flag.BoolVar(&o.cdi, "cdi", false, "read as CDI's importer does")
 	flag.StringVar(&o.out, "out", "", "file to write")
 	flag.DurationVar(&o.idle, "idle", 30*time.Second, "a download without a byte for so long ends")
+	flag.DurationVar(&o.begin, "begin", 60*time.Second, "an answer that takes so long is not waited for")
 	flag.Int64Var(&o.cutAt, "cut-at", -1, "break off at this byte")
 	flag.Int64Var(&o.rate, "rate", 0, "bytes a second")
 	flag.DurationVar(&o.every, "every", 200*time.Millisecond, "how often to tell the progress")

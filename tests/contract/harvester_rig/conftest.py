@@ -20,7 +20,7 @@ def cluster() -> Iterator[KubeCluster]:
 
 @pytest.fixture(scope="package")
 def running(cluster: KubeCluster) -> Iterator[Harvester]:
-    with simulated_harvester(cluster, Pace(idle_s=1.0, image_retry_s=0.05, restart_s=0.1)) as harvester:
+    with simulated_harvester(cluster, Pace(idle_s=1.0, begin_s=2.0, image_retry_s=0.05, restart_s=0.1)) as harvester:
         yield harvester
 
 
@@ -40,13 +40,13 @@ def namespace(harvester: Harvester) -> str:
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[WebServer]:
-    folder = tmp_path / "web"
-    folder.mkdir()
-    with serve(folder) as server:
-        yield server
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "web"
+    path.mkdir()
+    return path
 
 
 @pytest.fixture
-def folder(web: WebServer, tmp_path: Path) -> Path:
-    return tmp_path / "web"
+def web(folder: Path) -> Iterator[WebServer]:
+    with serve(folder) as server:
+        yield server

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,9 @@ import pytest
 
 from rig.harvester import THIRD_PARTY_CLASS, Faults, Harvester, Object, eventually
 from rig.harvester.kinds import CLAIMS, IMAGES, STORAGE_CLASSES
-from rig.harvester.samples import MIB, bound, condition, disk, image, imported
+from rig.harvester.samples import MIB, bound, claim, condition, disk, image, imported
 from rig.harvester.world import is_true
+from rig.kube import KubeCluster
 from rig.webserver import Faults as WebFaults
 from rig.webserver import WebServer
 
@@ -103,6 +105,13 @@ def test_a_download_that_stands_still_is_given_up(
     assert "timed out" in condition(made, "RetryLimitExceeded")["message"]
 
 
+def test_a_server_that_never_answers_is_given_up(harvester: Harvester, namespace: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        made = _dead(harvester, image(namespace, "a", url, retry=0))
+    assert "no answer from" in condition(made, "RetryLimitExceeded")["message"]
+
+
 def test_progress_is_seen_on_the_way_and_is_below_100(
     harvester: Harvester, namespace: str, web: WebServer, folder: Path
 ) -> None:
@@ -129,7 +138,7 @@ class _Gzip(BaseHTTPRequestHandler):
         self._data = data
         super().__init__(*args)  # type: ignore[arg-type] # socketserver passes what it always passes
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         pass
 
     def do_HEAD(self) -> None:
@@ -206,3 +215,20 @@ def test_a_deleted_image_stops_its_download(
     eventually(lambda: not file.exists())
     assert harvester.kube.find(STORAGE_CLASSES, "", f"lh-{made['metadata']['uid']}") is None
     assert not _messages(harvester, namespace)
+
+
+def test_an_api_server_that_goes_away_costs_nothing_but_time(
+    harvester: Harvester, namespace: str, web: WebServer, folder: Path, cluster: KubeCluster
+) -> None:
+    data = disk(folder / "a.raw")
+    harvester.fail(Faults(rate=2 * MIB))
+    harvester.kube.create(IMAGES, image(namespace, "a", web.url + "a.raw"))
+    eventually(lambda: any(each.method == "GET" for each in web.requests))
+    cluster.restart_apiserver()
+    eventually(lambda: is_true(harvester.kube.get(IMAGES, namespace, "a"), "Imported"))
+    made = harvester.kube.get(IMAGES, namespace, "a")
+    assert made["status"]["failed"] == 0
+    harvester.kube.create(CLAIMS, claim(namespace, "v", made))
+    eventually(lambda: bound(harvester, namespace, "v"))
+    with harvester.disk_bytes(namespace, "v").open("rb") as file:
+        assert file.read(len(data)) == data

@@ -1,4 +1,5 @@
 import sys
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ def test_a_job_ends_as_its_process_ends(harvester: Harvester, namespace: str) ->
     assert found["status"]["succeeded"] == 1
     (pod,) = pods(harvester, namespace)
     assert pod["status"]["phase"] == "Succeeded"
-    assert pod["status"]["podIP"] == "127.0.0.1"
+    assert ip_address(pod["status"]["podIP"]).is_loopback
     assert pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
 
 
@@ -79,7 +80,7 @@ def test_a_killed_container_starts_again(harvester: Harvester, namespace: str) -
     harvester.kube.create(JOBS, item)
     eventually(lambda: [pod for pod in pods(harvester, namespace) if pod["status"].get("phase") == "Running"])
     name = pods(harvester, namespace)[0]["metadata"]["name"]
-    eventually(lambda: (harvester.root / "pods" / namespace / name / "volumes" / "keep" / "mark").exists())
+    eventually((harvester.root / "pods" / namespace / name / "volumes" / "keep" / "mark").exists)
     harvester.kill_pod(namespace, name)
     assert job_ended(harvester, namespace, "killed") == "Complete"
     last = pods(harvester, namespace)[0]["status"]["containerStatuses"][0]["lastState"]["terminated"]
@@ -103,6 +104,23 @@ def test_scratch_is_a_claim_of_the_pod_that_holds_no_more_than_asked_for(harvest
     assert claim["metadata"]["name"] == f"{pod['metadata']['name']}-scratch"
     assert claim["metadata"]["ownerReferences"][0]["uid"] == pod["metadata"]["uid"]
     assert claim["status"]["phase"] == "Bound"
+
+
+def test_a_pod_that_overfills_its_empty_dir_is_evicted(harvester: Harvester, namespace: str) -> None:
+    item = job(
+        namespace,
+        "fat",
+        [*SHELL, "head -c 3000000 /dev/zero >/keep/big; sleep 600"],
+        policy="OnFailure",
+        container={"volumeMounts": [{"name": "keep", "mountPath": "/keep"}]},
+        pod={"volumes": [{"name": "keep", "emptyDir": {"sizeLimit": "1Mi"}}]},
+        backoffLimit=0,
+    )
+    harvester.kube.create(JOBS, item)
+    assert job_ended(harvester, namespace, "fat") == "Failed"
+    assert 'volume "keep" exceeds the limit' in events(harvester, namespace)
+    (pod,) = pods(harvester, namespace)
+    assert (pod["status"]["phase"], pod["status"]["reason"]) == ("Failed", "Evicted")
 
 
 def test_without_scratch_the_pod_stays_pending_and_says_why(harvester: Harvester, namespace: str) -> None:
@@ -136,7 +154,28 @@ def test_secrets_config_maps_and_fields_are_files_and_variables(harvester: Harve
     volumes = [{"name": "s", "secret": {"secretName": "s"}}, {"name": "p", "projected": {"sources": projected}}]
     script = 'cat "$1"; echo; cat "${2#*=}"; echo; echo "$3"; echo "$URL"; cat /info/k /info/ns'
     log = _run(harvester, job(namespace, "j", [*SHELL, script, "sh0"], container=container, pod={"volumes": volumes}))
-    assert log.splitlines() == ["t0", "t0", "/etc/thresher-not/token", "http://127.0.0.1/v0", f"v0{namespace}"]
+    address = pods(harvester, namespace)[0]["status"]["podIP"]
+    assert log.splitlines() == ["t0", "t0", "/etc/thresher-not/token", f"http://{address}/v0", f"v0{namespace}"]
+
+
+def test_two_pods_listen_on_one_port_each_at_its_own_address(harvester: Harvester, namespace: str) -> None:
+    script = """
+import os, socket, tempfile, time
+listener = socket.create_server((os.environ["POD_IP"], 43210))
+print("listening", tempfile.gettempdir(), flush=True)
+time.sleep(600)
+"""
+    address = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+    container = {"env": [address], "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]}
+    pod = {"volumes": [{"name": "tmp", "emptyDir": {}}], "terminationGracePeriodSeconds": 1}
+    for name in ("one", "two"):
+        harvester.kube.create(JOBS, job(namespace, name, [sys.executable, "-c", script], container=container, pod=pod))
+
+    def logs() -> list[str]:
+        return [harvester.pod_log(namespace, each["metadata"]["name"]) for each in pods(harvester, namespace)]
+
+    eventually(lambda: [log.split()[:1] for log in logs()] == [["listening"]] * 2, seconds=10)
+    assert all(log.split()[1].startswith(f"{harvester.root}/pods/{namespace}/") for log in logs())
 
 
 def test_a_worker_has_the_rights_of_its_own_account_and_no_more(harvester: Harvester, namespace: str) -> None:
@@ -186,12 +225,34 @@ def test_a_deleted_pod_is_asked_to_end_and_then_killed(harvester: Harvester, nam
     assert "no" in harvester.pod_log(namespace, "stubborn")
 
 
+def test_a_program_that_is_not_there_is_a_start_error(harvester: Harvester, namespace: str) -> None:
+    harvester.kube.create(JOBS, job(namespace, "j", ["/no/such/program"], backoffLimit=0))
+    assert job_ended(harvester, namespace, "j") == "Failed"
+    (pod,) = pods(harvester, namespace)
+    assert pod["status"]["containerStatuses"][0]["state"]["terminated"]["reason"] == "StartError"
+
+
 def test_a_deadline_ends_a_job(harvester: Harvester, namespace: str) -> None:
     spec: dict[str, Any] = {"activeDeadlineSeconds": 1, "pod": {"terminationGracePeriodSeconds": 1}}
     harvester.kube.create(JOBS, job(namespace, "late", [*SHELL, "exec sleep 600"], **spec))
     assert job_ended(harvester, namespace, "late") == "Failed"
     assert condition(harvester.kube.get(JOBS, namespace, "late"), "Failed")["reason"] == "DeadlineExceeded"
     assert not pods(harvester, namespace)
+
+
+def test_a_changed_config_map_reaches_a_running_pod(harvester: Harvester, namespace: str) -> None:
+    made = harvester.kube.create(CONFIG_MAPS, {"metadata": {"name": "c", "namespace": namespace}, "data": {"k": ""}})
+    item = job(
+        namespace,
+        "j",
+        [*SHELL, "touch /run/up; until grep -q stop /c/k; do sleep 0.05; done"],
+        container={"volumeMounts": [{"name": "c", "mountPath": "/c"}, {"name": "run", "mountPath": "/run"}]},
+        pod={"volumes": [{"name": "c", "configMap": {"name": "c"}}, {"name": "run", "emptyDir": {}}]},
+    )
+    harvester.kube.create(JOBS, item)
+    eventually(lambda: list((harvester.root / "pods" / namespace).glob("*/volumes/run/up")))
+    harvester.kube.patch(CONFIG_MAPS, made, {"data": {"k": "stop"}})
+    assert job_ended(harvester, namespace, "j") == "Complete"
 
 
 @pytest.mark.parametrize("missing", ["secret", "configMap"])

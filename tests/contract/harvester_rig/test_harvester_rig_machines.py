@@ -1,9 +1,11 @@
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from rig.harvester import DEFAULT_CLASS, Faults, Harvester, Object, eventually
-from rig.harvester.kinds import CLAIMS, INSTANCES, MACHINES
+from rig.harvester.kinds import CLAIMS, INSTANCES, MACHINES, NETWORKS
 from rig.harvester.samples import MIB, bound, claim, disk, events, image, imported, machine, vm_status
 from rig.webserver import WebServer
 from thresher.samples.boot import boot_sector
@@ -42,6 +44,20 @@ def test_a_volume_is_its_own_copy_of_the_images_bytes(
     found = harvester.kube.get(CLAIMS, namespace, "v")
     assert found["status"]["capacity"]["storage"] == "1Gi"
     assert found["spec"]["volumeName"]
+
+
+def test_a_claim_without_a_class_is_a_blank_volume_of_the_default_one(harvester: Harvester, namespace: str) -> None:
+    spec = {"accessModes": ["ReadWriteMany"], "volumeMode": "Block", "resources": {"requests": {"storage": "1Mi"}}}
+    made = harvester.kube.create(CLAIMS, {"metadata": {"name": "v", "namespace": namespace}, "spec": spec})
+    assert made["spec"]["storageClassName"] == DEFAULT_CLASS
+    eventually(lambda: bound(harvester, namespace, "v"))
+    assert harvester.disk_bytes(namespace, "v").read_bytes() == bytes(MIB)
+
+
+def test_a_claim_of_a_class_that_is_not_there_stays_pending(harvester: Harvester, namespace: str, made: Object) -> None:
+    harvester.kube.create(CLAIMS, claim(namespace, "v", made, storageClassName="none"))
+    eventually(lambda: "'none' not found" in events(harvester, namespace))
+    assert not bound(harvester, namespace, "v")
 
 
 @pytest.mark.parametrize(
@@ -115,9 +131,30 @@ def test_a_vm_can_be_kept_from_becoming_ready(harvester: Harvester, namespace: s
     eventually(lambda: vm_status(harvester, namespace, "vm")["ready"])
 
 
+def test_a_guest_that_is_killed_is_started_again(harvester: Harvester, namespace: str, made: Object) -> None:
+    _running(harvester, namespace, made)
+    before = harvester.qemu_pid(namespace, "vm")
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: vm_status(harvester, namespace, "vm")["printableStatus"] == "CrashLoopBackOff")
+    eventually(lambda: vm_status(harvester, namespace, "vm")["ready"])
+    assert harvester.qemu_pid(namespace, "vm") != before
+
+
 def test_a_vm_without_its_claim_says_so(harvester: Harvester, namespace: str) -> None:
     harvester.kube.create(MACHINES, machine(namespace, "vm", ["missing"]))
     eventually(lambda: vm_status(harvester, namespace, "vm").get("printableStatus") == "ErrorPvcNotFound")
+
+
+def test_a_vm_whose_network_is_not_there_does_not_start(harvester: Harvester, namespace: str, made: Object) -> None:
+    vm = machine(namespace, "vm", ["v"], templates=[claim(namespace, "v", made)])
+    spec = vm["spec"]["template"]["spec"]
+    spec["networks"] = [{"name": "nic-0", "multus": {"networkName": f"{namespace}/vlan1"}}]
+    spec["domain"]["devices"]["interfaces"] = [{"name": "nic-0", "model": "virtio", "bridge": {}}]
+    harvester.kube.create(MACHINES, vm)
+    eventually(lambda: f"attachment definition {namespace}/vlan1" in events(harvester, namespace))
+    assert not vm_status(harvester, namespace, "vm").get("ready")
+    harvester.kube.create(NETWORKS, {"metadata": {"name": "vlan1", "namespace": namespace}, "spec": {"config": "{}"}})
+    eventually(lambda: vm_status(harvester, namespace, "vm")["ready"])
 
 
 @pytest.mark.parametrize("bus", ["sata", "scsi", "usb"])

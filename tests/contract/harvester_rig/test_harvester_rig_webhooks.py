@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ def test_the_spec_is_immutable(harvester: Harvester, namespace: str, change: dic
 
 
 def test_an_image_in_use_cannot_be_deleted(
-    harvester: Harvester, namespace: str, web: WebServer, folder: Any, cluster: KubeCluster
+    harvester: Harvester, namespace: str, web: WebServer, folder: Path, cluster: KubeCluster
 ) -> None:
     disk(folder / "a.raw")
     made = imported(harvester, image(namespace, "a", web.url + "a.raw"))
@@ -69,7 +70,7 @@ def test_an_image_in_use_cannot_be_deleted(
 
 
 def test_an_image_that_a_vm_asks_for_cannot_be_deleted(
-    harvester: Harvester, namespace: str, web: WebServer, folder: Any
+    harvester: Harvester, namespace: str, web: WebServer, folder: Path
 ) -> None:
     disk(folder / "a.raw")
     made = imported(harvester, image(namespace, "a", web.url + "a.raw"))
@@ -96,10 +97,11 @@ def test_a_vm_has_one_pod_network(harvester: Harvester, namespace: str) -> None:
 
 
 def test_a_golden_image_is_for_imported_vms_only(
-    harvester: Harvester, namespace: str, web: WebServer, folder: Any
+    harvester: Harvester, namespace: str, web: WebServer, folder: Path
 ) -> None:
     disk(folder / "a.raw")
-    imported(harvester, image(namespace, "a", web.url + "a.raw", storage_class=THIRD_PARTY_CLASS, backend="cdi"))
+    item = image(namespace, "a", web.url + "a.raw", storage_class=THIRD_PARTY_CLASS, backend="cdi")
+    golden = imported(harvester, item)
     vm = machine(namespace, "vm", ["a"])
     vm["spec"]["runStrategy"] = "Halted"
     labels = vm["metadata"].pop("labels")
@@ -107,3 +109,5 @@ def test_a_golden_image_is_for_imported_vms_only(
         harvester.kube.create(MACHINES, vm)
     vm["metadata"]["labels"] = labels
     harvester.kube.create(MACHINES, vm)
+    with pytest.raises(ApiError, match="being used by VM"):
+        harvester.kube.delete(IMAGES, golden)
