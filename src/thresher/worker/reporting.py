@@ -122,7 +122,8 @@ class Pump:
         while True:
             await self._changed.wait()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._urgent.wait(), INTERVAL_S)
+                async with asyncio.timeout(INTERVAL_S):  # wait_for of Python 3.11 can swallow a cancellation
+                    await self._urgent.wait()
             self._changed.clear()
             self._urgent.clear()
             if not await self._write():
