@@ -139,3 +139,8 @@ class SourceStatus(ApiModel):
     observed_generation: int | None = Field(
         default=None, description="Thresher's own: the generation of the spec that was looked at."
     )
+    fingerprint: str | None = Field(
+        default=None,
+        description="Thresher's own: SHA-256 of the certificate that was pinned when it was first seen. Remove it to "
+        "trust anew.",
+    )

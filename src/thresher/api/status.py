@@ -51,6 +51,15 @@ class DiskImportStatus(ApiModel):
     )
 
 
+class Finding(ApiModel):
+    """Thresher's own: something that cannot be carried over, or not as it was."""
+
+    rule: str = Field(description="A stable word for it.")
+    subject: str = Field(description="What it is about.")
+    message: str = Field(description="What it means and what to do.")
+    severity: str = Field(description="blocker or warning.")
+
+
 class VirtualMachineImportStatus(ApiModel):
     """How far an import is."""
 
@@ -77,4 +86,12 @@ class VirtualMachineImportStatus(ApiModel):
     )
     observed_generation: int | None = Field(
         default=None, description="Thresher's own: the generation of the spec that this is about."
+    )
+    findings: list[Finding] = Field(
+        default_factory=list,
+        description="Thresher's own: what cannot be carried over, found before anything is touched.",
+    )
+    recorded: str | None = Field(
+        default=None,
+        description="Thresher's own: what cannot be observed again, as JSON. For the operator alone.",
     )

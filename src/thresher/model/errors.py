@@ -13,7 +13,9 @@
     │   ├── SourceBusy              a state that passes, another task     (retry)
     │   └── StreamCut               the bytes stopped in the middle       (retry)
     ├── TargetError             the place the VM goes to                           target    exit 5
-    │   └── TargetFull              no space left                         (retry)
+    │   ├── TargetFull              no space left                         (retry)
+    │   ├── TargetUnreachable       no connection, time-out, 5xx          (retry)
+    │   └── TargetConflict          somebody else changed it meanwhile    (retry)
     ├── VerificationError       a checksum or a size that does not agree           source    exit 6
     ├── PreflightError          something would be lost, so nothing was touched    user      exit 7
     ├── BootError               the new VM did not come up                         target    exit 8
@@ -159,6 +161,20 @@ class TargetFull(TargetError):
     """No space is left where the disk is written."""
 
     reason = "TargetFull"
+    retryable = True
+
+
+class TargetUnreachable(TargetError):
+    """No connection, a time-out, or the target's own temporary trouble (429, 5xx)."""
+
+    reason = "TargetUnreachable"
+    retryable = True
+
+
+class TargetConflict(TargetError):
+    """Somebody else made or changed the same object at the same time: look again."""
+
+    reason = "TargetConflict"
     retryable = True
 
 

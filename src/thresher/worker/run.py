@@ -26,6 +26,9 @@ from thresher.worker.settings import Serving
 
 log = logging.getLogger(__name__)
 
+FINGERPRINT = "thresher.harvesterhci.io/fingerprint"
+"""The annotation of a source that tells which certificate is pinned: the operator saw it first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -106,10 +109,11 @@ async def _work(job: Job, reporter: Reporter, board: Board) -> int:
 def _import_transfer(job: Job, server: DiskServer, board: Board) -> ImportTransfer:
     vmi = job.manifests.imports[0]
     source = job.manifests.source(vmi.source_ref)
+    pinned = (source.metadata.annotations or {}).get(FINGERPRINT, "")
     checksum = "sha512" if job.spec.verify is Verify.SHA512 else None
     return ImportTransfer(
         job.spec,
-        lambda: SourcePool(job.manifests).get(source).source,
+        lambda: SourcePool(job.manifests, lambda _: pinned).get(source).source,
         local_transfer(durable=True, image_checksum=checksum),
         Scratch(job.scratch, job.spec.uid),
         Served(server, job.serving.url(server.port)),

@@ -1,0 +1,1 @@
+"""The controller of VirtualMachineImports: observe, decide, one action, and the status at the end of it."""

@@ -1,0 +1,335 @@
+"""One pass of one import."""
+
+import logging
+from dataclasses import dataclass, field, replace
+
+from thresher.api.virtualmachineimport import SourceReference
+from thresher.imports.actions import (
+    Accept,
+    Action,
+    CheckSource,
+    Doing,
+    Fail,
+    FindVm,
+    Finish,
+    GiveUp,
+    Look,
+    RunPreflight,
+    Wait,
+)
+from thresher.imports.decide import decide
+from thresher.imports.facts import facts_of, images_ready
+from thresher.imports.observed import Failure, Observed
+from thresher.imports.phases import TABLE, Phase, route
+from thresher.imports.status import Condition, ImportStatus, Truth, derive, stamp
+from thresher.model.errors import TargetConflict, TargetUnreachable, ThresherError
+from thresher.model.spec import ImportSpec
+from thresher.operator.events import NORMAL, WARNING
+from thresher.operator.imports.act import QUEUED, Hands, Held, remove_transfer, transfer_is_over
+from thresher.operator.imports.look import deleted_at, look
+from thresher.operator.imports.memory import Memory, dump
+from thresher.operator.imports.observe import World, observed
+from thresher.operator.imports.render import previous, render
+from thresher.operator.imports.tools import Tools
+from thresher.operator.imports.transfer import STOP, command
+from thresher.operator.kinds import CONFIG_MAP, FINALIZER, IMPORT
+from thresher.operator.status import changes, from_json, to_json
+from thresher.targets.harvester.objects import Object
+
+log = logging.getLogger(__name__)
+
+AT_ONCE, SOON, SOURCE_S, IDLE_S = 0.0, 2.0, 30.0, 60.0
+"""Seconds until the next pass: after an action; after one that is not through; while a source is not ready;
+and where a watch will tell."""
+TOO_LATE = "SpecChangeRefused"
+CHECKS = (FindVm, RunPreflight, Accept)
+"""What touches nothing and is done in one go, so that the status does not flicker between them."""
+
+
+@dataclass(slots=True)
+class Pass:
+    """Looks, decides, acts and reports, once.
+
+    Attributes:
+        vmi: the import, with the spec that holds.
+        memory: what earlier passes remember.
+        late: the generation of a change that came after the spec was accepted; 0 where there is none.
+    """
+
+    tools: Tools
+    vmi: Object
+    spec: ImportSpec
+    ref: SourceReference
+    memory: Memory
+    late: int = 0
+    _world: World = field(default_factory=World)
+    _held: Held | None = None
+
+    async def run(self) -> float | None:
+        """One pass; seconds until the next is due, or None where only a change can help.
+
+        Raises:
+            TargetError: the API server did not answer.
+        """
+        if self.memory.over:
+            return await self._after_the_end()
+        if await self._let_go():
+            return None
+        self._world, self.memory = await look(self.tools, self.spec, self.ref, self.memory)
+        self._measure()
+        try:
+            return await self._go_on()
+        finally:
+            await self._report()
+
+    # -- act ---------------------------------------------------------------------------------------------
+
+    async def _go_on(self) -> float | None:
+        while True:
+            seen = self._seen
+            action = decide(self.spec, seen, self.tools.clock(), self.tools.settings.policy)
+            due = await self._carry_out(action, seen)
+            if not isinstance(action, CHECKS) or isinstance(action, Accept) or due != AT_ONCE:
+                return due
+
+    async def _carry_out(self, action: Action, seen: Observed) -> float | None:
+        match action:
+            case Wait() | CheckSource() | Look():
+                return self._until(action)
+            case Accept() | GiveUp():
+                return self._note(action)
+            case Finish():
+                return await self._finish()
+            case Fail():
+                return await self._fail(action)
+        return await self._do(action, seen)
+
+    def _note(self, action: Accept | GiveUp) -> float:
+        recorded = self.memory.recorded
+        if isinstance(action, Accept):
+            accepted = dict(self.vmi["spec"])
+            self.memory = replace(self.memory, recorded=recorded.accept(action.power), accepted=accepted)
+        else:
+            self.tools.metrics.error(action.failure.reason)
+            self.memory = replace(self.memory, recorded=replace(recorded, gave_up=action.failure))
+        return AT_ONCE
+
+    async def _do(self, action: Doing, seen: Observed) -> float:
+        hands = Hands(self.tools, self.vmi, self.spec, self._world, seen, self.memory, self._save)
+        try:
+            self._held = await hands.do(action)
+        except (TargetUnreachable, TargetConflict):
+            raise  # nothing is known of the world now: the queue comes back to it
+        except ThresherError as error:
+            failed = hands.memory.recorded.failed(action.step, Failure.of(error), self.tools.clock())
+            self.memory = replace(hands.memory, recorded=failed)
+            self.tools.metrics.error(error.reason)
+            log.warning("%s: %s", action.step.value, error, extra=self._about)
+            return AT_ONCE
+        self.memory = hands.memory
+        if self._held is None:
+            self.memory = replace(self.memory, recorded=self.memory.recorded.succeeded(action.step))
+            return AT_ONCE
+        return IDLE_S if self._held.reason == QUEUED else SOON
+
+    def _until(self, wait: Wait | CheckSource | Look) -> float:
+        if isinstance(wait, CheckSource):
+            return SOURCE_S  # its own controller looks at it, and a watch tells
+        if isinstance(wait, Look):
+            return SOON  # every pass begins with a look
+        poll = self.tools.settings.policy.poll.total_seconds()
+        if self._world.job is not None and not self._world.trouble:
+            poll = IDLE_S if self._world.power is None else poll
+        if wait.until is None:
+            return poll
+        return max(min((wait.until - self.tools.clock()).total_seconds(), IDLE_S), 0.0)
+
+    async def _finish(self) -> float | None:
+        await remove_transfer(self.tools, self.spec)
+        if deleted_at(self.vmi) is not None:
+            await self._remove_finalizer()
+            return None
+        self.memory = replace(self.memory, over=True)
+        return None
+
+    async def _fail(self, fail: Fail) -> float | None:
+        """It is over; what it made goes, unless the new VM is there to be looked at."""
+        invalid = not self.memory.recorded.accepted and self.memory.recorded.gave_up is None
+        if invalid and deleted_at(self.vmi) is None:
+            return self.tools.settings.recheck.total_seconds()
+        await remove_transfer(self.tools, self.spec)
+        ours = self._world.target.exists and not self._world.target.foreign
+        if not ours and not await self.tools.target.discard(self.spec, self.memory.vm):
+            return SOON
+        if fail.not_restored is not None:
+            await self.tools.events.tell(self.vmi, "SourceNotRestored", fail.not_restored.message, WARNING)
+        if deleted_at(self.vmi) is not None:
+            await self._remove_finalizer()
+            return None
+        self.memory = replace(self.memory, over=True)
+        return None
+
+    async def _after_the_end(self) -> float | None:
+        self.tools.slots.give_back(self.spec.uid)
+        self.tools.metrics.phase(self.spec.uid, self.memory.phase)
+        if deleted_at(self.vmi) is not None:
+            await remove_transfer(self.tools, self.spec)
+            await self._remove_finalizer()
+        elif self.memory.vm is not None and TABLE[self.memory.phase].succeeded:
+            state = await self.tools.target.vm_state(self.spec, self.memory.vm)
+            if not state.exists:
+                await self._say_vm_is_gone()
+        return None
+
+    async def _say_vm_is_gone(self) -> None:
+        """The new VM is its user's: it is not made again, but the import does not claim that it runs."""
+        before = self.vmi.get("status") or {}
+        message = "The new VM was deleted after the import had ended, so it is not made again."
+        told = from_json(before.get("conditions"))
+        gone = tuple(
+            replace(condition, status=Truth.FALSE, reason="VirtualMachineDeleted", message=message)
+            for condition in told
+            if condition.type in ("Ready", "VirtualMachineCreated", "VirtualMachineRunning")
+        )
+        kinds = {condition.type for condition in gone}
+        stamped = (*stamp(gone, told, self.tools.clock()), *(c for c in told if c.type not in kinds))
+        after = {**before, "conditions": to_json(stamped, self.memory.generation)}
+        after.pop("newVirtualMachine", None)
+        patch, meta = changes(before, after), self.vmi["metadata"]
+        if patch and told and told[0].reason != "VirtualMachineDeleted":
+            await self.tools.kube.merge(IMPORT, meta["namespace"], meta["name"], {"status": patch}, sub="status")
+            await self.tools.events.tell(self.vmi, "VirtualMachineDeleted", message, WARNING)
+
+    async def _let_go(self) -> bool:
+        """Whether a deletion has waited long enough for what does not answer."""
+        asked = deleted_at(self.vmi)
+        if asked is None or self.tools.clock() < asked + self.tools.settings.let_go:
+            return False
+        owed = " The source VM may still be off." if self.memory.recorded.touched else ""
+        minutes = self.tools.settings.let_go.seconds // 60
+        message = f"What the import made could not be undone within {minutes} minutes, so it is let go.{owed}"
+        await self.tools.events.tell(self.vmi, "CleanupIncomplete", message, WARNING)
+        await remove_transfer(self.tools, self.spec)
+        await self._remove_finalizer()
+        return True
+
+    async def _remove_finalizer(self) -> None:
+        meta = self.vmi["metadata"]
+        rest = [name for name in meta.get("finalizers") or [] if name != FINALIZER]
+        patch = {"metadata": {"finalizers": rest}}
+        await self.tools.kube.merge(IMPORT, meta["namespace"], meta["name"], patch)
+
+    # -- observe -----------------------------------------------------------------------------------------
+
+    @property
+    def _seen(self) -> Observed:
+        deleting = deleted_at(self.vmi) is not None
+        return observed(self._world, self.memory, self.ref.kind, deleting=deleting)
+
+    @property
+    def _about(self) -> dict[str, str]:
+        return {"import": f"{self.spec.namespace}/{self.spec.name}"}
+
+    def _measure(self) -> None:
+        if self._world.report is not None and not transfer_is_over(self._world):
+            self.tools.metrics.report(self.spec.uid, self._world.report)
+        else:
+            self.tools.metrics.still(self.spec.uid)
+
+    # -- report ------------------------------------------------------------------------------------------
+
+    async def _save(self, memory: Memory) -> None:
+        """Write the memory down now, whatever comes of this pass."""
+        meta, text = self.vmi["metadata"], dump(memory)
+        await self.tools.kube.merge(
+            IMPORT, meta["namespace"], meta["name"], {"status": {"recorded": text}}, sub="status"
+        )
+        self.vmi = {**self.vmi, "status": {**(self.vmi.get("status") or {}), "recorded": text}}
+
+    async def _report(self) -> None:
+        """Derive the status, write it down where it changed, and tell what happened."""
+        seen, now = self._seen, self.tools.clock()
+        before = self.vmi.get("status") or {}
+        last = previous(before, self.memory.phase)
+        phases = route(facts_of(self.spec, seen))
+        passed = phases[phases.index(last.phase) + 1 :] if last.phase in phases else phases[-1:]
+        status = self._explained(derive(self.spec, seen, last, now), last)
+        self.memory = replace(self.memory, phase=status.phase, generation=self._generation())
+        after = render(status, self.spec, self.memory, self._world.report, created=seen.target.ours)
+        if "conditions" in after:
+            after["conditions"] += await self._refusal(last)
+        patch = changes(before, after)
+        meta = self.vmi["metadata"]
+        if patch:
+            await self.tools.kube.merge(IMPORT, meta["namespace"], meta["name"], {"status": patch}, sub="status")
+        self.tools.metrics.phase(self.spec.uid, status.phase)
+        for phase in passed:
+            await self._tell(phase, derive(self.spec, seen, last, now, phase=phase))
+        await self._tell_trouble(last, status)
+        await self._stop_worker(seen)
+
+    def _generation(self) -> int:
+        return int(self.memory.generation or self.vmi["metadata"].get("generation", 0))
+
+    def _explained(self, status: ImportStatus, last: ImportStatus) -> ImportStatus:
+        """The status with what holds this pass up, in place of what it waits for in general."""
+        held, report = self._held, self._world.report
+        if held is None and self._world.trouble:
+            held = Held("WorkerNotStarted", self._world.trouble)
+        if held is None and report is not None and report.failure is not None and not transfer_is_over(self._world):
+            held = Held(report.failure.reason, report.failure.message)
+        if held is None:
+            held = _image_failure(self._seen)
+        if held is None or TABLE[status.phase].terminal or not status.conditions:
+            return status
+        ready = replace(status.conditions[0], reason=held.reason, message=held.message)
+        ready = stamp((ready,), last.conditions, self.tools.clock())[0]
+        return replace(status, conditions=(ready, *status.conditions[1:]))
+
+    async def _refusal(self, last: ImportStatus) -> list[Object]:
+        """The condition that says that a change of the spec came too late, told once."""
+        if not self.late:
+            return []
+        message = (
+            "The spec was changed after the import had begun, so the change is not taken up. "
+            "Undo it, or delete the import and make it again."
+        )
+        condition = Condition("SpecAccepted", Truth.FALSE, TOO_LATE, message)
+        if all(before.type != condition.type for before in last.conditions):
+            await self.tools.events.tell(self.vmi, TOO_LATE, message, WARNING)
+        return to_json(stamp((condition,), last.conditions, self.tools.clock()), self.late)
+
+    async def _tell(self, phase: Phase, status: ImportStatus) -> None:
+        kind = WARNING if phase in (Phase.INVALID, Phase.FAILED, Phase.IMAGE_FAILED) else NORMAL
+        failed = _image_failure(self._seen) if phase is Phase.IMAGE_FAILED else None
+        message = failed.message if failed is not None else status.message
+        await self.tools.events.tell(self.vmi, phase.value, message, kind)
+        log.info("%s: %s", phase.value, message, extra=self._about)
+        if phase is Phase.VALID:
+            for loss in status.findings:
+                await self.tools.events.tell(self.vmi, loss.rule, f"{loss.subject}: {loss.message}", WARNING)
+
+    async def _tell_trouble(self, last: ImportStatus, status: ImportStatus) -> None:
+        """Say what holds the import up, once for each new reason."""
+        ready = status.conditions[0]
+        was = last.conditions[0] if last.conditions else None
+        if was is not None and (was.reason, was.message) == (ready.reason, ready.message):
+            return
+        if ready.reason != status.phase.value and not TABLE[status.phase].terminal:
+            kind = NORMAL if self._held is not None else WARNING
+            await self.tools.events.tell(self.vmi, ready.reason, ready.message, kind)
+
+    async def _stop_worker(self, seen: Observed) -> None:
+        """Let the worker end once every image is in; its slot is free when it has."""
+        if transfer_is_over(self._world):
+            if seen.target.ours or images_ready(seen):
+                self.tools.slots.give_back(self.spec.uid)
+            return
+        if images_ready(seen) and self._world.command != STOP:
+            await self.tools.kube.apply(command(self.vmi, STOP), CONFIG_MAP)
+
+
+def _image_failure(seen: Observed) -> Held | None:
+    """Why an image failed, in Harvester's words."""
+    failure = next((image.failure for image in seen.images if image.failure is not None), None)
+    return Held(failure.reason, failure.message) if failure is not None else None

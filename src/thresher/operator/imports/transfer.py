@@ -1,0 +1,181 @@
+"""The objects of one transfer: what a worker is given, and the Job that runs it. Purely computational."""
+
+import base64
+import math
+from collections.abc import Sequence
+
+import yaml
+
+from thresher.model.units import GIB, Bytes, gib_of_bytes
+from thresher.model.vm import SourceVM
+from thresher.operator.kinds import (
+    CONFIG_MAP,
+    IMPORT_LABEL,
+    JOB,
+    ROLE,
+    ROLE_BINDING,
+    SECRET,
+    SERVICE_ACCOUNT,
+)
+from thresher.operator.settings import Scratch, Worker
+from thresher.targets.harvester.objects import Kind, Object
+
+RESTARTS = 6
+"""``backoffLimit``: Kubernetes' own default. A worker tries again by itself before it ends with an error."""
+NON_ROOT = 65532
+"""The user ``nonroot`` of distroless images."""
+CONFIG, SCRATCH, TEMPORARY = "/etc/thresher", "/scratch", "/var/lib/thresher"
+STOP = "stop"
+FINGERPRINT = "thresher.harvesterhci.io/fingerprint"
+"""Our annotation on the worker's copy of a source: the certificate that is pinned in its status."""
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+"""Where the kubelet mounts it ("Accessing the Kubernetes API from a Pod")."""
+
+
+def name_of(uid: str) -> str:
+    """What every object of an import's transfer is called."""
+    return f"thresher-{uid}"
+
+
+def manifests_yaml(objects: Sequence[Object]) -> str:
+    """The source, its Secret and the import as ``thresher run -f`` reads them: what is asked for, no more."""
+    return yaml.safe_dump_all([_asked(obj) for obj in objects], sort_keys=False, allow_unicode=True)
+
+
+def _asked(obj: Object) -> Object:
+    meta: Object = {key: obj["metadata"][key] for key in ("name", "namespace", "uid") if key in obj["metadata"]}
+    pinned = (obj.get("status") or {}).get("fingerprint")
+    if pinned:
+        meta["annotations"] = {FINGERPRINT: pinned}
+    rest: Object = {key: obj[key] for key in ("spec", "data") if key in obj}
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": meta, **rest}
+
+
+def scratch_size(vm: SourceVM, scratch: Scratch) -> Bytes:
+    """How large the worker's volume is: what the disks can come to, and room for the file system."""
+    disks = sum(disk.capacity or Bytes(GIB) for disk in vm.disks)
+    return Bytes(math.ceil(disks * scratch.factor))
+
+
+def owner(vmi: Object) -> Object:
+    """The owner reference to an import."""
+    meta = vmi["metadata"]
+    return {
+        "apiVersion": vmi["apiVersion"],
+        "kind": vmi["kind"],
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "controller": True,
+    }
+
+
+def _object(kind: Kind, vmi: Object, **rest: object) -> Object:
+    uid = vmi["metadata"]["uid"]
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.name,
+        "metadata": {
+            "name": name_of(uid),
+            "namespace": vmi["metadata"]["namespace"],
+            "labels": {IMPORT_LABEL: uid},
+            "ownerReferences": [owner(vmi)],
+        },
+        **rest,
+    }
+
+
+def handover(vmi: Object, manifests: str, token: str) -> list[tuple[Kind, Object]]:
+    """Everything but the Job: the Secret, the ConfigMap, and the right to that one ConfigMap."""
+    name = name_of(vmi["metadata"]["uid"])
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": vmi["metadata"]["namespace"]}
+    rule = {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "resourceNames": [name],
+        "verbs": ["get", "watch", "patch"],
+    }
+    role = {"apiGroup": ROLE.group, "kind": ROLE.name, "name": name}
+    secret = {"manifests.yaml": _base64(manifests), "token": _base64(token)}
+    return [
+        (SERVICE_ACCOUNT, _object(SERVICE_ACCOUNT, vmi)),
+        (ROLE, _object(ROLE, vmi, rules=[rule])),
+        (ROLE_BINDING, _object(ROLE_BINDING, vmi, roleRef=role, subjects=[subject])),
+        (SECRET, _object(SECRET, vmi, type="Opaque", data=secret)),
+        (CONFIG_MAP, command(vmi, "")),
+    ]
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def command(vmi: Object, word: str) -> Object:
+    """The ConfigMap with what the worker is told: "" or :data:`STOP`. The report in it is the worker's."""
+    return _object(CONFIG_MAP, vmi, data={"command": word})
+
+
+def job(vmi: Object, size: Bytes, worker: Worker) -> Object:
+    """The Job: one Pod, whose scratch survives a restart of its container."""
+    pod: Object = {
+        "metadata": {"labels": {IMPORT_LABEL: vmi["metadata"]["uid"], "app.kubernetes.io/name": "thresher-worker"}},
+        "spec": {
+            "restartPolicy": "OnFailure",  # in the same Pod, with the scratch and its ledger
+            "serviceAccountName": name_of(vmi["metadata"]["uid"]),
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": NON_ROOT,
+                "runAsGroup": NON_ROOT,
+                "fsGroup": NON_ROOT,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [_container(vmi, worker)],
+            "volumes": _volumes(vmi, size, worker.scratch),
+        },
+    }
+    return _object(JOB, vmi, spec={"backoffLimit": RESTARTS, "completions": 1, "parallelism": 1, "template": pod})
+
+
+def _container(vmi: Object, worker: Worker) -> Object:
+    meta = vmi["metadata"]
+    arguments = ["worker", "-f", f"{CONFIG}/manifests.yaml", "--scratch", SCRATCH]
+    arguments += ["--token-file", f"{CONFIG}/token"]
+    arguments += ["--report-configmap", f"{meta['namespace']}/{name_of(meta['uid'])}"]
+    return {
+        "name": "worker",
+        "image": worker.image,
+        "args": arguments,  # to the image's own entry point
+        "env": [
+            {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {"name": "THRESHER_DISK_PORT", "value": str(worker.port)},
+            {"name": "THRESHER_SERVICE_ACCOUNT", "value": ACCOUNT},
+            {"name": "TMPDIR", "value": TEMPORARY},  # the root is read-only
+        ],
+        "ports": [{"name": "disks", "containerPort": worker.port}] if worker.port else [],
+        "resources": {"requests": {"cpu": worker.cpu, "memory": worker.memory}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "config", "mountPath": CONFIG, "readOnly": True},
+            {"name": "scratch", "mountPath": SCRATCH},
+            {"name": "tmp", "mountPath": TEMPORARY},
+        ],
+    }
+
+
+def _volumes(vmi: Object, size: Bytes, scratch: Scratch) -> list[Object]:
+    claim: Object = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": f"{max(1, gib_of_bytes(size))}Gi"}},
+    }
+    if scratch.storage_class:
+        claim["storageClassName"] = scratch.storage_class
+    labels = {IMPORT_LABEL: vmi["metadata"]["uid"]}
+    template = {"metadata": {"labels": labels}, "spec": claim}
+    return [
+        {"name": "config", "secret": {"secretName": name_of(vmi["metadata"]["uid"])}},
+        {"name": "scratch", "ephemeral": {"volumeClaimTemplate": template}},
+        {"name": "tmp", "emptyDir": {}},
+    ]

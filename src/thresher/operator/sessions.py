@@ -1,0 +1,173 @@
+"""The sources' adapters, entered once and shared by every import that uses the same source."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from thresher.api.manifests import AnySource, Manifests
+from thresher.api.openstack import OpenstackSource
+from thresher.api.ova import OvaSource
+from thresher.api.secret import Secret
+from thresher.api.virtualmachineimport import SourceReference
+from thresher.api.vmware import VmwareSource
+from thresher.model.errors import SourceNotFound, SourceUnreachable, ThresherError, UsageError
+from thresher.operator.kinds import SECRET, SOURCES
+from thresher.operator.kube import Kube
+from thresher.targets.harvester.objects import Object
+from thresher.wiring.sources import OpenSource, SourcePool
+
+log = logging.getLogger(__name__)
+
+_MODELS: dict[str, type[VmwareSource | OpenstackSource | OvaSource]] = {
+    "VmwareSource": VmwareSource,
+    "OpenstackSource": OpenstackSource,
+    "OvaSource": OvaSource,
+}
+IDLE_S = 300.0
+"""A session that nobody used for so long is closed: vCenter keeps a limited number of them."""
+LIMIT_S = 120.0
+"""How long a source may take for one answer, before a pass goes on without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceObjects:
+    """A source as the API server has it.
+
+    Attributes:
+        source: the object.
+        secret: its Secret; None where it names none.
+        manifest: the source, typed.
+        version: changes when the source or its Secret does.
+    """
+
+    source: Object
+    secret: Object | None
+    manifest: AnySource
+    version: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether the last look at it found it ready."""
+        return bool((self.source.get("status") or {}).get("status") == "clusterReady")
+
+    @property
+    def fingerprint(self) -> str:
+        """What was pinned at the first look; "" where nothing is."""
+        return str((self.source.get("status") or {}).get("fingerprint") or "")
+
+    def pool(self) -> SourcePool:
+        """Its adapter, ready to be made."""
+        secrets = (Secret.model_validate(self.secret),) if self.secret else ()
+        manifests = Manifests(sources=(self.manifest,), secrets=secrets)
+        return SourcePool(manifests, lambda _: self.fingerprint)
+
+
+async def read_source(kube: Kube, ref: SourceReference) -> SourceObjects:
+    """Read a source and its Secret.
+
+    Raises:
+        SourceNotFound: there is no such source.
+        UsageError: its Secret is not there, or it cannot be understood.
+    """
+    namespace = ref.namespace or "default"
+    source = await kube.get(SOURCES[ref.kind], namespace, ref.name)
+    if source is None:
+        raise SourceNotFound(f"There is no {ref.kind} {namespace}/{ref.name}: make it, or name another.")
+    return await with_secret(kube, source)
+
+
+async def with_secret(kube: Kube, source: Object) -> SourceObjects:
+    """Read the Secret of a source. Raises UsageError."""
+    meta = source["metadata"]
+    try:
+        manifest = _MODELS[source["kind"]].model_validate(source)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise UsageError(f"{source['kind']} {meta['namespace']}/{meta['name']} cannot be used: {wrong}.") from None
+    ref, secret = manifest.secret_ref, None
+    if ref is not None:
+        secret = await kube.get(SECRET, ref.namespace or meta["namespace"], ref.name)
+        if secret is None:
+            raise UsageError(f"There is no Secret {ref.namespace}/{ref.name} with the credentials: make it.")
+    parts = [meta["uid"], str(meta.get("generation", 0))]
+    parts += [secret["metadata"]["uid"], secret["metadata"]["resourceVersion"]] if secret else []
+    status = source.get("status") or {}
+    return SourceObjects(source, secret, manifest, "/".join([*parts, str(status.get("fingerprint") or "")]))
+
+
+@dataclass(slots=True)
+class _Session:
+    version: str
+    opened: OpenSource
+    used: float
+    users: int = 0
+
+
+class Sessions:
+    """Open sources, by their UID."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, _Session] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    @asynccontextmanager
+    async def use(self, objects: SourceObjects) -> AsyncIterator[OpenSource]:
+        """The adapter of a source, entered; its answers may take :data:`LIMIT_S`.
+
+        Raises:
+            ThresherError: the source cannot be used, or took too long.
+        """
+        uid = objects.source["metadata"]["uid"]
+        session = await self._session(uid, objects)
+        session.users += 1
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                yield session.opened
+        except TimeoutError:
+            name = objects.manifest.metadata.key
+            raise SourceUnreachable(f"{name} gave no answer within {LIMIT_S:.0f} s; it is asked again.") from None
+        finally:
+            session.users -= 1
+            session.used = asyncio.get_running_loop().time()
+
+    async def _session(self, uid: str, objects: SourceObjects) -> _Session:
+        async with self._locks.setdefault(uid, asyncio.Lock()):
+            session = self._open.get(uid)
+            if session is not None and session.version == objects.version:
+                return session
+            if session is not None:
+                del self._open[uid]
+                await _close(session)
+            opened = objects.pool().get(objects.manifest)
+            await opened.source.__aenter__()
+            now = asyncio.get_running_loop().time()
+            session = self._open[uid] = _Session(objects.version, opened, now)
+            return session
+
+    async def sweep(self) -> None:
+        """Close what nobody uses any more, for ever."""
+        while True:
+            await asyncio.sleep(IDLE_S / 5)
+            now = asyncio.get_running_loop().time()
+            for uid, session in list(self._open.items()):
+                if not session.users and now - session.used > IDLE_S:
+                    del self._open[uid]
+                    await _close(session)
+
+    async def close(self) -> None:
+        """Close all of them."""
+        sessions = list(self._open.values())
+        self._open.clear()
+        for session in sessions:
+            await _close(session)
+
+
+async def _close(session: _Session) -> None:
+    try:
+        await session.opened.source.__aexit__(None, None, None)
+    except ThresherError as error:
+        log.info("a session could not be closed: %s", error)

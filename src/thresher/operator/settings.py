@@ -1,0 +1,64 @@
+"""How an operator is set up: what its flags and environment say."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from thresher.imports.policy import Policy
+
+POLICY = Policy(attempts=12, poll=timedelta(seconds=5))
+"""More patient than a command line: a vCenter that restarts takes minutes, and nobody sits and waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Where a worker writes disks while they are copied and served.
+
+    Attributes:
+        storage_class: of the ephemeral volume; "" takes the cluster's default.
+        factor: of the sum of the disks' sizes: a file system needs room for itself.
+    """
+
+    storage_class: str = ""
+    factor: float = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """How a worker's Pod is made.
+
+    Attributes:
+        image: the container image.
+        port: where it serves disks; 0 takes a free one, which only helps where Pods share an address.
+        scratch: its volume.
+        cpu: what it asks for, as a quantity.
+        memory: likewise; twice as much is its limit.
+    """
+
+    image: str
+    port: int = 8080
+    scratch: Scratch = Scratch()
+    cpu: str = "500m"
+    memory: str = "256Mi"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """An operator.
+
+    Attributes:
+        worker: how workers are made.
+        namespaces: what it watches; empty for all.
+        transfers: how many may run at a time.
+        passes: how many imports are looked at at the same time.
+        policy: how patient it is.
+        recheck: when an import that is not valid is looked at again, although nothing seems to have changed.
+        let_go: how long a deletion waits for a source that does not answer.
+    """
+
+    worker: Worker
+    namespaces: tuple[str, ...] = ()
+    transfers: int = 4
+    passes: int = 8
+    policy: Policy = POLICY
+    recheck: timedelta = timedelta(minutes=1)
+    let_go: timedelta = timedelta(minutes=10)

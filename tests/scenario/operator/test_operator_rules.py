@@ -1,0 +1,141 @@
+"""The rules of an import, each seen from outside by a user with kubectl."""
+
+import json
+
+from rig.harvester import Faults as HarvesterFaults
+from rig.operator import apply, wait
+from rig.operator_user import User
+from rig.webserver import Faults
+from thresher.model.units import MIB
+
+SLOW = Faults(rate=MIB // 8)
+
+
+def test_every_finding_is_told_at_once_and_nothing_is_touched(user: User) -> None:
+    user.import_changed(
+        storageClass="no-such-class",
+        networkMapping=[
+            {"sourceNetwork": "VM Network", "destinationNetwork": "no-such-network"},
+            {"sourceNetwork": "unused", "destinationNetwork": "vlan1"},
+        ],
+    )
+    user.wait_for("virtualMachineImportInvalid")
+    _, message = user.ready()
+    assert "StorageClassMissing: storage class no-such-class" in message
+    assert f"NetworkMissing: network {user.namespace}/no-such-network" in message
+    assert "MappingUnused" in {finding["rule"] for finding in user.status()["findings"]}
+    assert user.names("jobs,vmimages,pvc,secrets") == []
+
+
+def test_a_change_is_taken_up_before_the_export_and_refused_after_it_began(user: User) -> None:
+    user.import_changed(storageClass="no-such-class")
+    user.wait_for("virtualMachineImportInvalid")
+    user.web.faults = SLOW
+    user.change(storageClass=None)
+    user.wait_for("sourceReady")
+    user.change(targetName="another")
+    wait(lambda: "SpecChangeRefused" in {reason for reason, _ in user.events()}, what="the change is not refused")
+    refused = next(c for c in user.status()["conditions"] if c["type"] == "SpecAccepted")
+    assert (refused["status"], refused["reason"]) == ("False", "SpecChangeRefused")
+    user.web.faults = Faults()
+    user.wait_for("virtualMachineRunning")
+    assert user.status()["newVirtualMachine"] == "sample"
+
+
+def test_a_vm_of_that_name_that_is_not_ours_is_never_touched(user: User) -> None:
+    other = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": {
+            "name": "sample",
+            "namespace": user.namespace,
+            "labels": {"migration.harvesterhci.io/imported": "true"},
+        },
+        "spec": {"runStrategy": "Halted", "template": {"spec": {"domain": {"devices": {}}}}},
+    }
+    apply(user.cluster, json.dumps(other))
+    before = user.get("virtualmachine", "sample")["spec"]
+    user.import_changed(skipPreflightChecks=True)
+    user.wait_for("virtualMachineImportInvalid")
+    assert "NameTaken" in user.ready()[1]
+    user.delete()
+    assert user.get("virtualmachine", "sample")["spec"] == before
+
+
+def test_a_failed_image_is_made_anew_under_another_name(user: User) -> None:
+    # an image has 1 + 3 downloads: with two images, the first attempts of both fail, and the second succeed
+    user.harvester.fail(HarvesterFaults(cut_downloads=8, cut_at=MIB))
+    user.import_ova()
+    user.wait_for("diskImageFailed")
+    told = [message for reason, message in user.events() if reason == "ImageFailed"]
+    assert told, user.events()
+    assert "could not import the image image-" in told[0]
+    user.wait_for("virtualMachineRunning")
+    names = [row["VirtualMachineImage"] for row in user.status()["diskImportStatus"]]
+    assert any(name.endswith("-1") for name in names)
+    assert sorted(user.names("vmimages")) == sorted(names)
+
+
+def test_an_import_that_is_deleted_midway_leaves_nothing(user: User) -> None:
+    user.web.faults = SLOW
+    user.import_ova()
+    wait(lambda: user.names("jobs"), what="no worker was started", log=user.operator.log)
+    user.delete()
+    wait(lambda: not user.names("jobs,pods,secrets,configmaps,pvc,vmimages,vm"), what="something stays")
+
+
+def test_images_volumes_and_vm_outlive_an_import_that_succeeded(user: User) -> None:
+    user.import_ova()
+    user.wait_for("virtualMachineRunning")
+    there = user.names("vmimages,pvc,vm")
+    assert len(there) == 5
+    user.delete()
+    assert user.names("vmimages,pvc,vm") == there
+    wait(lambda: not user.names("jobs,pods,secrets,configmaps"), what="the transfer's objects stay")
+
+
+def test_a_deleted_vm_does_not_come_back(user: User) -> None:
+    user.import_ova()
+    user.wait_for("virtualMachineRunning")
+    assert user.cluster.kubectl("delete", "vm", "sample", "-n", user.namespace).returncode == 0
+    user.wait_for_reason("VirtualMachineDeleted")
+    assert "newVirtualMachine" not in user.status()
+    assert user.names("vm") == []
+
+
+def test_a_restart_of_the_operator_does_not_touch_a_running_transfer(user: User) -> None:
+    user.web.faults = SLOW
+    user.import_ova()
+    wait(lambda: user.names("pods"), what="no worker was started", log=user.operator.log)
+    before = user.get("pods")["items"][0]["metadata"]["uid"]
+    user.operator.stop(9)
+    user.operator.start()
+    user.web.faults = Faults()
+    assert user.get("pods")["items"][0]["metadata"]["uid"] == before
+    user.wait_for("virtualMachineRunning")
+
+
+def test_a_scratch_volume_that_cannot_be_had_is_told(user: User) -> None:
+    user.harvester.fail(HarvesterFaults(refuse_scratch=True))
+    user.import_ova()
+    user.wait_for_reason("WorkerNotStarted")
+    assert "scratch volume of 1Gi" in user.ready()[1]
+    user.harvester.fail()
+    user.wait_for("virtualMachineRunning")
+
+
+def test_no_more_transfers_than_allowed_run_at_a_time(user: User) -> None:
+    user.web.faults = SLOW
+    for number in range(4):
+        user.import_changed(f"many-{number}", targetName=f"many-{number}")
+    wait(
+        lambda: [user.ready(f"many-{n}")[0] for n in range(4)].count("TransferQueued") == 2,
+        what="nobody waits",
+        log=user.operator.log,
+    )
+    queued = next(user.ready(f"many-{n}") for n in range(4) if user.ready(f"many-{n}")[0] == "TransferQueued")
+    assert queued[1] == "Waiting for a transfer to end: 2 of 2 run already."
+    assert len(user.names("jobs")) == 2
+    user.web.faults = Faults()
+    for number in range(4):
+        user.wait_for("virtualMachineRunning", f"many-{number}")

@@ -1,0 +1,109 @@
+"""A VM of a vCenter, imported by what the add-on's documentation says, against the simulator over TLS."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rig.harvester import Faults as HarvesterFaults
+from rig.operator import wait
+from rig.operator_user import User
+from rig.vcenter import POWERED_OFF, POWERED_ON, Datacenter, Disk, Inventory, Nic, VCenter, Vm, vcenter
+from thresher.formats.vmdk import write_stream
+from thresher.model.units import MIB, Bytes
+from thresher.samples.disk import sample_disk
+
+CAPACITY = Bytes(32 * MIB)
+SAID = "came from the vCenter"
+
+SOURCE = """
+apiVersion: v1
+kind: Secret
+metadata: {{name: login, namespace: {namespace}}}
+stringData: {{username: {username}, password: {password}}}
+---
+apiVersion: migration.harvesterhci.io/v1beta1
+kind: VmwareSource
+metadata: {{name: vcenter, namespace: {namespace}}}
+spec: {{endpoint: "{url}", dc: DC0, credentials: {{name: login, namespace: {namespace}}}}}
+"""
+IMPORT = """
+apiVersion: migration.harvesterhci.io/v1beta1
+kind: VirtualMachineImport
+metadata: {{name: demo, namespace: {namespace}}}
+spec:
+  virtualMachineName: {vm}
+  gracefulShutdownTimeoutSeconds: 2
+  networkMapping: [{{sourceNetwork: VM Network, destinationNetwork: {namespace}/vlan1}}]
+  sourceCluster:
+    {{apiVersion: "migration.harvesterhci.io/v1beta1", kind: VmwareSource, name: vcenter, namespace: {namespace}}}
+"""
+
+
+@pytest.fixture
+def vc(tmp_path: Path) -> Iterator[VCenter]:
+    stream = tmp_path / "boot.vmdk"
+    stream.write_bytes(b"".join(write_stream(sample_disk(CAPACITY, 1, marker=SAID, data=Bytes(4 * MIB)), CAPACITY)))
+    disk = Disk(CAPACITY, stream=stream, controller="ahci")
+    vms = (
+        Vm("web", disks=(disk,), nics=(Nic(),), power=POWERED_ON),
+        Vm("db", disks=(disk,), nics=(Nic(),), power=POWERED_OFF),
+    )
+    with vcenter(Inventory(vms=vms, datacenters=(Datacenter(),)), tls="self-signed") as vc:
+        yield vc
+
+
+def secret_and_source(user: User, vc: VCenter, password: str | None = None) -> str:
+    return SOURCE.format(
+        namespace=user.namespace,
+        url=vc.url,
+        username=json.dumps(vc.username),
+        password=json.dumps(password or vc.password),
+    )
+
+
+def source_word(user: User) -> str:
+    found = user.get("vmwaresource.migration", "vcenter") or {}
+    return str((found.get("status") or {}).get("status", ""))
+
+
+def test_a_running_vm_is_shut_down_and_runs_in_harvester(user: User, vc: VCenter) -> None:
+    user.apply(secret_and_source(user, vc))
+    wait(lambda: source_word(user) == "clusterReady", what="the source is not ready", log=user.operator.log)
+    pinned = user.get("vmwaresource.migration", "vcenter")["status"]["fingerprint"]
+    assert pinned.replace(":", "").lower() == vc.fingerprint.replace(":", "").lower()
+    user.apply(IMPORT.format(namespace=user.namespace, vm="web"))
+    user.wait_for("virtualMachineRunning")
+    assert vc.power("web") == POWERED_OFF, "it runs here: it must not run twice"
+    wait(lambda: SAID in user.harvester.console(user.namespace, "web"), what="the guest says nothing")
+    told = {c["type"] for c in user.status()["importConditions"]}
+    assert {"VMShutdownGuest", "VMPoweredOff", "VMExported", "VirtualMachineImageReady"} <= told
+
+
+def test_a_vm_that_was_off_stays_off(user: User, vc: VCenter) -> None:
+    user.apply(secret_and_source(user, vc))
+    user.apply(IMPORT.format(namespace=user.namespace, vm="db"))
+    user.wait_for("virtualMachineCreated")
+    user.wait_for_reason("Imported")
+    assert user.get("vm", "db")["spec"]["runStrategy"] == "Halted"
+
+
+def test_a_deleted_import_switches_the_source_on_again(user: User, vc: VCenter) -> None:
+    user.harvester.fail(HarvesterFaults(refuse_scratch=True))
+    user.apply(secret_and_source(user, vc))
+    user.apply(IMPORT.format(namespace=user.namespace, vm="web"))
+    wait(lambda: user.names("jobs"), what="no worker was started", log=user.operator.log)
+    assert vc.power("web") == POWERED_OFF
+    user.delete()
+    assert vc.power("web") == POWERED_ON
+    wait(lambda: not user.names("jobs,pods,configmaps,pvc,vmimages,vm"), what="something stays")
+
+
+def test_a_changed_secret_is_taken_up_at_once(user: User, vc: VCenter) -> None:
+    user.apply(secret_and_source(user, vc, "wr0ng-s3cret"))
+    wait(lambda: source_word(user) == "clusterNotReady", what="nobody looked", log=user.operator.log)
+    assert "SourceDenied" in {reason for reason, _ in user.events("vcenter")}
+    assert "wr0ng-s3cret" not in user.operator.log.read_text()
+    user.apply(secret_and_source(user, vc))
+    wait(lambda: source_word(user) == "clusterReady", what="it is not looked at again", seconds=12)

@@ -1,0 +1,172 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from rig.source_vms import LINUX_BIOS, UID
+from thresher.imports.observed import DiskState, ImageState, TargetState
+from thresher.imports.phases import Phase
+from thresher.model.failure import Failure
+from thresher.model.report import DiskPhase, DiskReport, Report, WorkerPhase
+from thresher.model.vm import DiskFormat
+from thresher.operator.imports.memory import Memory, dump, load
+from thresher.operator.imports.observe import (
+    World,
+    current,
+    disks_seen,
+    images_seen,
+    next_attempt,
+    observed,
+    pod_trouble,
+    target_seen,
+)
+from thresher.operator.status import changes
+from thresher.ports import VmState
+from thresher.targets.harvester.facts import ImageFacts, ImageWord, backend_of, image_facts
+from thresher.targets.manifests import Backend
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+KEY = LINUX_BIOS.disks[0].key
+RUNNING: dict[str, Any] = {"metadata": {"uid": "j"}, "status": {"active": 1}}
+
+
+def ended(kind: str) -> dict[str, Any]:
+    condition = {"type": kind, "status": "True", "message": "Job has reached the specified backoff limit"}
+    return {"metadata": {"uid": "j"}, "status": {"conditions": [condition]}}
+
+
+def report(state: DiskPhase, phase: WorkerPhase = WorkerPhase.EXPORTING, failure: Failure | None = None) -> Report:
+    return Report(NOW, phase, (DiskReport(KEY, state, failure=failure),), failure)
+
+
+def state_of(world: World) -> DiskState:
+    (disk,) = disks_seen(LINUX_BIOS, world)
+    return disk.state
+
+
+def image(word: ImageWord, attempt: int = 0, *, leaving: bool = False) -> ImageFacts:
+    return ImageFacts(f"image-{attempt}", "u", KEY, attempt, word, message="no space", leaving=leaving)
+
+
+def test_without_a_worker_nothing_is_copied() -> None:
+    assert state_of(World()) is DiskState.PENDING
+
+
+def test_a_worker_that_has_said_nothing_yet_is_at_work() -> None:
+    assert state_of(World(job=RUNNING)) is DiskState.RUNNING
+
+
+def test_a_failure_that_the_worker_mends_itself_is_no_failure_of_the_import() -> None:
+    failure = Failure("StreamCut", "cut", retryable=True)
+    assert state_of(World(job=RUNNING, report=report(DiskPhase.PENDING, failure=failure))) is DiskState.RUNNING
+
+
+def test_a_worker_that_is_beyond_help_fails_its_disks() -> None:
+    failure = Failure("SourceDenied", "no right to export")
+    world = World(job=RUNNING, report=report(DiskPhase.FAILED, WorkerPhase.FAILED, failure))
+    assert state_of(world) is DiskState.FAILED
+
+
+def test_what_a_worker_copied_goes_with_its_pod() -> None:
+    assert state_of(World(job=ended("Complete"), report=report(DiskPhase.DONE))) is DiskState.PENDING
+
+
+def test_a_finished_image_holds_the_disk_when_the_worker_is_gone() -> None:
+    assert state_of(World(images=(image(ImageWord.READY),))) is DiskState.DONE
+
+
+def test_a_scratch_volume_that_filled_up_is_not_tried_again() -> None:
+    full = Failure("TargetFull", "no space left", retryable=True)
+    (disk,) = disks_seen(LINUX_BIOS, World(job=ended("Failed"), report=report(DiskPhase.PENDING, failure=full)))
+    assert disk.failure is not None
+    assert not disk.failure.retryable
+    assert "scratch factor" in disk.failure.message
+
+
+def test_a_worker_that_died_without_a_word_is_tried_again() -> None:
+    (disk,) = disks_seen(LINUX_BIOS, World(job=ended("Failed")))
+    assert disk.failure is not None
+    assert disk.failure.retryable
+    assert "backoff limit" in disk.failure.message
+
+
+def test_a_blank_disk_needs_neither_copy_nor_image() -> None:
+    blank = replace(LINUX_BIOS, disks=(replace(LINUX_BIOS.disks[0], format=DiskFormat.BLANK),))
+    assert disks_seen(blank, World())[0].state is DiskState.DONE
+    assert images_seen(blank, ())[0].state is ImageState.READY
+
+
+def test_the_latest_image_counts_and_one_that_leaves_does_not() -> None:
+    images = (image(ImageWord.FAILED, leaving=True), image(ImageWord.IMPORTING, 1))
+    found = current(images, KEY)
+    assert found is not None
+    assert found.attempt == 1
+    assert next_attempt(images, KEY) == 2
+    assert current(images[:1], KEY) is None
+    assert next_attempt((), KEY) == 0
+
+
+def test_a_failed_image_says_why_in_harvesters_words() -> None:
+    (seen,) = images_seen(LINUX_BIOS, (image(ImageWord.FAILED),))
+    assert seen.state is ImageState.FAILED
+    assert seen.failure is not None
+    assert seen.failure.message == "Harvester could not import the image image-0: no space."
+
+
+def test_a_stranger_of_that_name_is_foreign() -> None:
+    assert target_seen(VmState(exists=True, running=True, foreign=True)).state is TargetState.FOREIGN
+
+
+def test_a_worker_speaks_for_the_source() -> None:
+    seen = observed(World(job=RUNNING), Memory(vm=LINUX_BIOS), "VmwareSource", deleting=False)
+    assert seen.source_ready
+    assert not seen.always_off
+    assert observed(World(), Memory(), "OvaSource", deleting=True).always_off
+
+
+def test_memory_survives_being_written_down() -> None:
+    memory = Memory(3, vm=LINUX_BIOS, findings=(), phase=Phase.COPYING, accepted={"virtualMachineName": "web"})
+    assert load(dump(memory)) == memory
+    assert load(None) == Memory()
+
+
+def test_a_scratch_volume_that_is_pending_is_named() -> None:
+    spec = {"storageClassName": "slow", "resources": {"requests": {"storage": "9Gi"}}}
+    claim = {"spec": spec, "status": {"phase": "Pending"}}
+    assert pod_trouble([], [claim]) == "The scratch volume of 9Gi from slow is not there yet."
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+    pod = {"status": {"containerStatuses": [{"state": waiting}]}}
+    assert pod_trouble([pod], []) == "The worker does not start: ImagePullBackOff: no such image."
+
+
+def test_only_what_changed_is_patched_and_what_went_is_removed() -> None:
+    assert changes({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 4}) == {"b": 4, "c": None}
+
+
+def vm_image(**status: Any) -> dict[str, Any]:
+    meta = {"name": "i", "uid": UID, "annotations": {"thresher.harvesterhci.io/disk": KEY}}
+    return {"metadata": meta, "spec": {"backend": "cdi"}, "status": status}
+
+
+def test_an_image_is_dead_when_harvester_gives_up() -> None:
+    dead = {
+        "type": "RetryLimitExceeded",
+        "status": "True",
+        "message": "gone",
+        "lastTransitionTime": "2026-01-02T00:00:00Z",
+    }
+    facts = image_facts(vm_image(conditions=[{"type": "Imported", "status": "False"}, dead]))
+    assert (facts.word, facts.message, facts.failed_at) == (ImageWord.FAILED, "gone", NOW)
+
+
+def test_an_image_is_ready_when_it_is_imported() -> None:
+    done = {"type": "Imported", "status": "True"}
+    facts = image_facts(vm_image(conditions=[done], virtualSize=5, size=3, storageClassName="lh-1"))
+    assert (facts.word, facts.size, facts.storage_class, facts.backend) == (ImageWord.READY, 5, "lh-1", Backend.CDI)
+
+
+def test_only_longhorns_first_engine_takes_backing_images() -> None:
+    longhorn = {"provisioner": "driver.longhorn.io"}
+    assert backend_of({**longhorn, "parameters": {"dataEngine": "v1"}}) is Backend.BACKING_IMAGE
+    assert backend_of({**longhorn, "parameters": {"dataEngine": "v2"}}) is Backend.CDI
+    assert backend_of(longhorn) is Backend.CDI
+    assert backend_of({"provisioner": "csi.other", "parameters": {"dataEngine": "v1"}}) is Backend.CDI

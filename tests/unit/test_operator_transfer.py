@@ -1,0 +1,113 @@
+"""What a worker is given: the rules are Kubernetes' "Pod Security Standards" (restricted)."""
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rig.source_vms import LINUX_BIOS, UID
+from thresher.api.manifests import load_manifests
+from thresher.model.units import GIB, Bytes
+from thresher.operator.imports.transfer import command, handover, job, manifests_yaml, scratch_size
+from thresher.operator.settings import Scratch, Worker
+
+VMI: dict[str, Any] = {
+    "apiVersion": "migration.harvesterhci.io/v1beta1",
+    "kind": "VirtualMachineImport",
+    "metadata": {"name": "web", "namespace": "prod", "uid": UID, "managedFields": [{}], "resourceVersion": "7"},
+    "spec": {
+        "virtualMachineName": "web",
+        "sourceCluster": {
+            "apiVersion": "migration.harvesterhci.io/v1beta1",
+            "kind": "VmwareSource",
+            "name": "vc",
+            "namespace": "prod",
+        },
+    },
+    "status": {"importStatus": "sourceReady", "recorded": "{}"},
+}
+SOURCE: dict[str, Any] = {
+    "apiVersion": "migration.harvesterhci.io/v1beta1",
+    "kind": "VmwareSource",
+    "metadata": {"name": "vc", "namespace": "prod", "uid": "u"},
+    "spec": {"endpoint": "https://vc/sdk", "dc": "DC0", "credentials": {"name": "login", "namespace": "prod"}},
+    "status": {"status": "clusterReady", "fingerprint": "AB:CD"},
+}
+SECRET: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "type": "Opaque",
+    "metadata": {"name": "login", "namespace": "prod", "uid": "s"},
+    "data": {"username": base64.b64encode(b"me").decode(), "password": base64.b64encode(b"p").decode()},
+}
+WORKER = Worker("thresher:1", 8080, Scratch("fast", 1.5))
+
+
+def pod(vmi: dict[str, Any] = VMI, size: int = GIB) -> Any:
+    return job(vmi, Bytes(size), WORKER)["spec"]["template"]["spec"]
+
+
+def test_the_worker_reads_what_it_is_given_as_a_user_would_write_it() -> None:
+    manifests = load_manifests(manifests_yaml([SOURCE, SECRET, VMI]))
+    (vmi,) = manifests.imports
+    assert (vmi.metadata.uid, vmi.spec.virtual_machine_name) == (UID, "web")
+    source = manifests.source(vmi.source_ref)
+    assert source.metadata.annotations == {"thresher.harvesterhci.io/fingerprint": "AB:CD"}
+    assert manifests.secrets[0].require("password") == "p"
+
+
+def test_everything_belongs_to_the_import_and_is_named_after_its_uid() -> None:
+    objects = [obj for _, obj in handover(VMI, "m", "t")] + [job(VMI, Bytes(GIB), WORKER)]
+    for obj in objects:
+        meta = obj["metadata"]
+        assert meta["name"] == f"thresher-{UID}"
+        assert meta["namespace"] == "prod"
+        assert meta["labels"] == {"thresher.harvesterhci.io/import": UID}
+        assert [owner["uid"] for owner in meta["ownerReferences"]] == [UID]
+        assert f"{obj['apiVersion']}/{obj['kind']}".startswith(("v1/", "rbac.authorization.k8s.io/v1/", "batch/v1/"))
+
+
+def test_the_worker_may_touch_its_one_configmap_and_nothing_else() -> None:
+    objects = {obj["kind"]: obj for _, obj in handover(VMI, "m", "t")}
+    assert objects["Role"]["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": [f"thresher-{UID}"],
+            "verbs": ["get", "watch", "patch"],
+        }
+    ]
+
+
+def test_the_pod_meets_the_restricted_pod_security_standard() -> None:
+    spec = pod()
+    (container,) = spec["containers"]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert {kind for volume in spec["volumes"] for kind in volume} - {"name"} == {"secret", "ephemeral", "emptyDir"}
+
+
+def test_a_killed_worker_starts_again_in_its_pod_with_its_scratch() -> None:
+    assert pod()["restartPolicy"] == "OnFailure"
+
+
+@pytest.mark.parametrize(("size", "asked"), [(1, "1Gi"), (GIB, "1Gi"), (GIB + 1, "2Gi"), (15 * GIB, "15Gi")])
+def test_scratch_is_in_whole_gib_and_of_the_class_asked_for(size: int, asked: str) -> None:
+    (scratch,) = [volume for volume in pod(size=size)["volumes"] if volume["name"] == "scratch"]
+    claim = scratch["ephemeral"]["volumeClaimTemplate"]["spec"]
+    assert claim["resources"]["requests"]["storage"] == asked
+    assert claim["storageClassName"] == "fast"
+    assert claim["accessModes"] == ["ReadWriteOnce"]
+
+
+def test_scratch_has_room_for_all_disks_and_the_file_system() -> None:
+    disks = (replace(LINUX_BIOS.disks[0], key="a"), replace(LINUX_BIOS.disks[0], key="b"))
+    assert scratch_size(replace(LINUX_BIOS, disks=disks), Scratch(factor=1.5)) == 30 * GIB
+
+
+def test_the_command_leaves_the_report_to_the_worker() -> None:
+    assert command(VMI, "stop")["data"] == {"command": "stop"}
