@@ -14,8 +14,8 @@ EPILOG = (
     "4 the source failed or refused; 5 the target failed, or is full; 6 a checksum or size does not agree; "
     "7 nothing was touched, because something would be lost; 8 the new VM did not come up; 130 stopped."
 )
-_FILE = click.Path(path_type=Path)
-_AT_LEAST_ONE = click.IntRange(min=1)
+FILE = click.Path(path_type=Path)
+AT_LEAST_ONE = click.IntRange(min=1)
 
 
 class _OneOf(click.Choice[str]):
@@ -30,11 +30,11 @@ class _OneOf(click.Choice[str]):
         return value if isinstance(value, self._kind) else self._kind(super().convert(value, param, ctx))
 
 
-_ca = click.option("--ca", type=_FILE, metavar="FILE", help="Trust these certificates (PEM) for HTTPS.")
+_ca = click.option("--ca", type=FILE, metavar="FILE", help="Trust these certificates (PEM) for HTTPS.")
 _output = click.option(
     "--output", "-o", type=_OneOf(Output), default=Output.TABLE.value, show_default=True, help="How to print it."
 )
-_manifests = click.option(
+manifests_option = click.option(
     "--filename",
     "-f",
     "manifests",
@@ -64,7 +64,7 @@ def inspect(source: str, output: Output, ca: Path | None) -> None:
 
 @root.command(epilog=EPILOG)
 @click.argument("source", metavar="SRC")
-@click.argument("destination", metavar="DST", type=_FILE)
+@click.argument("destination", metavar="DST", type=FILE)
 @click.option("--checksum", type=_OneOf(Algorithm), help="Hash the finished image too, holes included.")
 @_output
 @_ca
@@ -79,7 +79,7 @@ def convert(source: str, destination: Path, checksum: Algorithm | None, output: 
 
 
 @root.command(epilog=EPILOG)
-@_manifests
+@manifests_option
 @click.option("--watch", "-w", is_flag=True, help="Look again and again, and tell each change.")
 @_output
 def check(manifests: tuple[str, ...], output: Output, *, watch: bool) -> int:
@@ -90,7 +90,7 @@ def check(manifests: tuple[str, ...], output: Output, *, watch: bool) -> int:
 
 
 @root.command(epilog=EPILOG)
-@_manifests
+@manifests_option
 @click.option(
     "--output", "-o", type=_OneOf(Listing), default=Listing.TABLE.value, show_default=True, help="How to print it."
 )
@@ -102,19 +102,19 @@ def inventory(manifests: tuple[str, ...], output: Listing) -> None:
 
 
 @root.command(epilog=EPILOG)
-@_manifests
-@click.option("--to", type=_FILE, required=True, metavar="DIR", help="The folder that VMs are imported into.")
+@manifests_option
+@click.option("--to", type=FILE, required=True, metavar="DIR", help="The folder that VMs are imported into.")
 @click.option("--boot", is_flag=True, help="Start each VM with QEMU and wait for its first words.")
 @click.option(
-    "--boot-timeout", type=_AT_LEAST_ONE, default=120, show_default=True, metavar="SECONDS", help="For how long."
+    "--boot-timeout", type=AT_LEAST_ONE, default=120, show_default=True, metavar="SECONDS", help="For how long."
 )
-@click.option("--imports", type=_AT_LEAST_ONE, default=4, show_default=True, metavar="N", help="Imports at once.")
+@click.option("--imports", type=AT_LEAST_ONE, default=4, show_default=True, metavar="N", help="Imports at once.")
 @click.option(
-    "--disks-per-source", type=_AT_LEAST_ONE, default=8, show_default=True, metavar="N",
+    "--disks-per-source", type=AT_LEAST_ONE, default=8, show_default=True, metavar="N",
     help="Disks read at once from one vCenter.",
 )  # fmt: skip
 @click.option(
-    "--disks-per-host", type=_AT_LEAST_ONE, default=4, show_default=True, metavar="N",
+    "--disks-per-host", type=AT_LEAST_ONE, default=4, show_default=True, metavar="N",
     help="Disks read at once from one ESXi host.",
 )  # fmt: skip
 @_output
@@ -140,33 +140,9 @@ def run(
 
 
 @root.command(epilog=EPILOG)
-@click.option("--to", type=_FILE, metavar="DIR", help="Keep the VM in this folder; else it is removed.")
+@click.option("--to", type=FILE, metavar="DIR", help="Keep the VM in this folder; else it is removed.")
 def demo(to: Path | None) -> int:
     """Make a sample VM, serve it, import it, boot it, and show what it says."""
     from thresher.cli import demo as command
 
     return command.run(to)
-
-
-@root.command(epilog=EPILOG, hidden=True)
-@_manifests
-@click.option("--scratch", type=_FILE, required=True, metavar="DIR", help="Where the disks are written.")
-@click.option("--token-file", type=_FILE, required=True, metavar="FILE", help="The secret part of the disks' URLs.")
-@click.option("--listen", metavar="ADDRESS[:PORT]", help="Where to serve them; else POD_IP and THRESHER_DISK_PORT.")
-@click.option("--report-configmap", metavar="NAMESPACE/NAME", help="Report to this ConfigMap.")
-@click.option("--report-file", type=_FILE, metavar="FILE", help="Report to this file; 'stop' in FILE.command ends.")
-def worker(
-    manifests: tuple[str, ...],
-    scratch: Path,
-    token_file: Path,
-    listen: str | None,
-    report_configmap: str | None,
-    report_file: Path | None,
-) -> int:
-    """Carry out the transfer of one import and serve its disks: what the operator starts in a Pod.
-
-    Ends with 0 when the command says stop. The same command on the same scratch goes on where the last one ended.
-    """
-    from thresher.cli import worker as command
-
-    return command.run_and_report(list(manifests), scratch, token_file, listen, (report_configmap, report_file))

@@ -9,50 +9,11 @@ from typing import NoReturn
 import click
 
 from thresher.cli.commands import root
+from thresher.cli.daemons import operator, worker
 from thresher.model.errors import Stopped, ThresherError, UsageError
 
-
-@app.command("operator", epilog=EPILOG, hidden=True)
-def operate(
-    worker_image: Annotated[
-        str, typer.Option("--worker-image", envvar="THRESHER_WORKER_IMAGE", help="The image that workers run.")
-    ],
-    namespaces: Annotated[
-        list[str] | None,
-        typer.Option("--namespace", "-n", envvar="THRESHER_NAMESPACES", help="Watch this one; all if left out."),
-    ] = None,
-    transfers: Annotated[
-        int, typer.Option("--max-transfers", min=1, envvar="THRESHER_MAX_TRANSFERS", help="Transfers at a time.")
-    ] = 4,
-    disk_port: Annotated[
-        int, typer.Option("--disk-port", envvar="THRESHER_DISK_PORT", help="Where workers serve disks.")
-    ] = 8080,
-    scratch_class: Annotated[
-        str,
-        typer.Option(
-            "--scratch-storage-class", envvar="THRESHER_SCRATCH_STORAGE_CLASS", help="Of workers' volumes; '' default."
-        ),
-    ] = "",
-    scratch_factor: Annotated[
-        float,
-        typer.Option("--scratch-factor", min=1.0, envvar="THRESHER_SCRATCH_FACTOR", help="Room per byte of disk."),
-    ] = 1.1,
-    lease_namespace: Annotated[
-        str,
-        typer.Option("--lease-namespace", envvar="THRESHER_LEASE_NAMESPACE", help="Elect a leader there; '' is none."),
-    ] = "",
-    port: Annotated[
-        int, typer.Option("--port", envvar="THRESHER_PORT", help="Of /healthz, /readyz and /metrics.")
-    ] = 8081,
-    log_level: Annotated[str, typer.Option("--log-level", envvar="THRESHER_LOG_LEVEL", help="The least.")] = "info",
-) -> None:
-    """Import what VirtualMachineImports ask for: what runs in the cluster."""
-    from thresher.operator.main import Process, run
-    from thresher.operator.settings import Scratch, Settings, Worker
-
-    scratch = Scratch(scratch_class, scratch_factor)
-    settings = Settings(Worker(worker_image, disk_port, scratch), tuple(namespaces or ()), transfers)
-    run(settings, Process(lease_namespace, port=port, log_level=log_level))
+for _daemon in (operator, worker):
+    root.add_command(_daemon)
 
 
 def main() -> NoReturn:
