@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rig.harvester import Harvester, Pace, simulated_harvester
-from rig.harvester.kinds import NAMESPACES
+from rig.harvester.kinds import JOBS, MACHINES, NAMESPACES
 from rig.kube import KubeCluster, kube_cluster
 from rig.webserver import WebServer, serve
 
@@ -20,7 +20,7 @@ def cluster() -> Iterator[KubeCluster]:
 
 @pytest.fixture(scope="package")
 def running(cluster: KubeCluster) -> Iterator[Harvester]:
-    with simulated_harvester(cluster, Pace(idle_s=1.0, begin_s=2.0, image_retry_s=0.05, restart_s=0.1)) as harvester:
+    with simulated_harvester(cluster, Pace(idle_s=1.0, begin_s=1.0, image_retry_s=0.05, restart_s=0.1)) as harvester:
         yield harvester
 
 
@@ -33,10 +33,13 @@ def harvester(running: Harvester) -> Iterator[Harvester]:
 
 
 @pytest.fixture
-def namespace(harvester: Harvester) -> str:
+def namespace(harvester: Harvester) -> Iterator[str]:
     name = f"test-{next(_NUMBERS)}"
     harvester.kube.create(NAMESPACES, {"metadata": {"name": name}})
-    return name
+    yield name
+    for kind in (MACHINES, JOBS):  # what goes on running would slow the other tests down
+        for item in harvester.kube.list(kind, name)["items"]:
+            harvester.kube.delete(kind, item, propagationPolicy="Background")
 
 
 @pytest.fixture
