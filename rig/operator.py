@@ -85,6 +85,14 @@ def install_crds(cluster: KubeCluster) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def allow(cluster: KubeCluster, user: str) -> str:
+    """Give the rig's user the rights that the operator is deployed with, and nothing else; its token."""
+    done = cluster.kubectl("apply", "-f", str(CRDS.parent / "operator-role.yaml"))
+    assert done.returncode == 0, done.stderr
+    cluster.kubectl("create", "clusterrolebinding", "thresher", "--clusterrole=thresher-operator", f"--user={user}")
+    return cluster.user(user)
+
+
 def apply(cluster: KubeCluster, manifests: str) -> None:
     """``kubectl apply -f -``."""
     done = cluster.kubectl("apply", "-f", "-", stdin=manifests)

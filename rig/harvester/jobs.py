@@ -88,7 +88,8 @@ class JobController:
         both = [_condition(kind, reason, message) for kind in ("SuccessCriteriaMet", "Complete")]
         status: Object = {"conditions": both, "active": 0, "ready": 0, "failed": failed, "terminating": 0}
         status |= {"succeeded": 1, "completionTime": timestamp()}
-        self._world.kube.patch(JOBS, job, {"status": status}, "status")
+        seen = {"resourceVersion": job["metadata"]["resourceVersion"]}  # a Job completes once: the copy may be old
+        self._world.kube.patch(JOBS, job, {"metadata": seen, "status": status}, "status")
         self._world.event(job, "Completed", "Job completed", warning=False)
 
     def _doom(self, job: Object, reason: str, message: str) -> None:

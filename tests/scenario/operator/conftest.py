@@ -7,7 +7,7 @@ import pytest
 from rig.harvester import Harvester, Pace, simulated_harvester
 from rig.harvester.kinds import NAMESPACES
 from rig.kube import KubeCluster, kube_cluster
-from rig.operator import Operator, install_crds, network, running_operator
+from rig.operator import Operator, allow, install_crds, network, running_operator
 from rig.operator_user import MARKER, User
 from rig.webserver import WebServer, serve
 from thresher.model.units import MIB, Bytes
@@ -40,7 +40,8 @@ def harvester(running: Harvester) -> Iterator[Harvester]:
 @pytest.fixture(scope="package")
 def operator(cluster: KubeCluster, running: Harvester, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     assert not running.problems, "without Harvester's kinds there is nothing to watch"
-    with running_operator(cluster, tmp_path_factory.mktemp("operator"), "--max-transfers", "2") as operator:
+    folder, token = tmp_path_factory.mktemp("operator"), allow(cluster, "operator")
+    with running_operator(cluster, folder, "--max-transfers", "2", token=token) as operator:
         yield operator
 
 

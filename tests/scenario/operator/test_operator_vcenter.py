@@ -107,3 +107,13 @@ def test_a_changed_secret_is_taken_up_at_once(user: User, vc: VCenter) -> None:
     assert "wr0ng-s3cret" not in user.operator.log.read_text()
     user.apply(secret_and_source(user, vc))
     wait(lambda: source_word(user) == "clusterReady", what="it is not looked at again", seconds=12)
+
+
+def test_a_vm_that_is_not_there_ends_the_import_until_the_spec_is_mended(user: User, vc: VCenter) -> None:
+    user.apply(secret_and_source(user, vc))
+    user.apply(IMPORT.format(namespace=user.namespace, vm="nobody"))
+    user.wait_for("VMMigrationFailed")
+    assert user.ready()[0] == "SourceNotFound"
+    assert user.names("jobs,configmaps,pvc,vmimages") == []
+    user.change(virtualMachineName="db")
+    user.wait_for("virtualMachineCreated")
