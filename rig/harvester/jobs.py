@@ -36,7 +36,8 @@ class JobController:
             self._expire(job)
             return
         if "startTime" not in (job.get("status") or {}):
-            self._world.kube.patch(JOBS, job, {"status": {"startTime": timestamp()}}, "status")
+            seen = {"resourceVersion": job["metadata"]["resourceVersion"]}  # a Job starts once: the copy may be old
+            self._world.kube.patch(JOBS, job, {"metadata": seen, "status": {"startTime": timestamp()}}, "status")
             return
         phases = [(pod.get("status") or {}).get("phase", "Pending") for pod in pods]
         if is_true(job, "FailureTarget"):

@@ -1,4 +1,4 @@
-"""Two hundred imports at once from the simulated vCenter into the simulated Harvester."""
+"""Two hundred imports at once, from the simulated vCenter and from OVAs, into the simulated Harvester."""
 
 import json
 import time
@@ -12,11 +12,14 @@ from rig.harvester import Harvester, Pace, simulated_harvester
 from rig.kube import KubeCluster, kube_cluster
 from rig.operator import Operator, apply, get, install_crds, network, running_operator
 from rig.vcenter import POWERED_OFF, Datacenter, Disk, Inventory, Nic, VCenter, Vm, vcenter
+from rig.webserver import WebServer, serve
 from thresher.formats.vmdk import write_stream
 from thresher.model.units import MIB, Bytes
 from thresher.samples.disk import sample_disk
+from thresher.samples.ova import write_sample_ova
 
-IMPORTS = 200
+FROM_VCENTER, FROM_OVA = 40, 160
+IMPORTS = FROM_VCENTER + FROM_OVA
 TRANSFERS = 4
 CAPACITY = Bytes(4 * MIB)
 MEMORY_LIMIT_KIB = 300 * 1024
@@ -30,7 +33,7 @@ def vc(tmp_path: Path) -> Iterator[VCenter]:
     stream = tmp_path / "disk.vmdk"
     stream.write_bytes(b"".join(write_stream(sample_disk(CAPACITY, 1, data=Bytes(MIB)), CAPACITY)))
     disk = Disk(CAPACITY, stream=stream, controller="ahci")
-    many = Vm("vm", disks=(disk,), nics=(Nic(),), power=POWERED_OFF, count=IMPORTS)
+    many = Vm("vm", disks=(disk,), nics=(Nic(),), power=POWERED_OFF, count=FROM_VCENTER)
     with vcenter(Inventory(vms=(many,), datacenters=(Datacenter(),))) as vc:
         yield vc
 
@@ -55,29 +58,39 @@ def operator(cluster: KubeCluster, harvester: Harvester, tmp_path: Path) -> Iter
         yield operator
 
 
-def objects(vc: VCenter) -> list[dict[str, Any]]:
-    namespace = "default"
-    secret = {"username": vc.username, "password": vc.password, "caCert": vc.ca_pem}
-    source = {"endpoint": vc.url, "dc": "DC0", "credentials": {"name": "login", "namespace": namespace}}
-    reference = {"apiVersion": API, "kind": "VmwareSource", "name": "vcenter", "namespace": namespace}
-    found: list[dict[str, Any]] = [
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": secret},
-        {"apiVersion": API, "kind": "VmwareSource", "metadata": {"name": "vcenter"}, "spec": source},
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[WebServer]:
+    folder = tmp_path / "web"
+    folder.mkdir()
+    write_sample_ova(folder / "vm.ova", "one of many", capacity=Bytes(8 * MIB), data=Bytes(MIB))
+    with serve(folder) as server:
+        yield server
+
+
+def source(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": API, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def an_import(name: str, vm: str, kind: str, origin: str) -> dict[str, Any]:
+    spec = {
+        "virtualMachineName": vm,
+        "networkMapping": [{"sourceNetwork": "VM Network", "destinationNetwork": "default/vlan1"}],
+        "runStrategy": "Halted",  # hundreds of guests under emulation would prove nothing more
+        "sourceCluster": {"apiVersion": API, "kind": kind, "name": origin, "namespace": "default"},
+    }
+    return {"apiVersion": API, "kind": "VirtualMachineImport", "metadata": {"name": name}, "spec": spec}
+
+
+def objects(vc: VCenter, web: WebServer) -> list[dict[str, Any]]:
+    login = {"username": vc.username, "password": vc.password, "caCert": vc.ca_pem}
+    named = {"name": "login", "namespace": "default"}
+    return [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": login},
+        source("VmwareSource", "vcenter", {"endpoint": vc.url, "dc": "DC0", "credentials": named}),
+        source("OvaSource", "archive", {"url": f"{web.url}vm.ova"}),
+        *(an_import(f"v-{n:05}", f"vm-{n:05}", "VmwareSource", "vcenter") for n in range(1, FROM_VCENTER + 1)),
+        *(an_import(f"o-{n:05}", f"ova-{n:05}", "OvaSource", "archive") for n in range(1, FROM_OVA + 1)),
     ]
-    found += [
-        {
-            "apiVersion": API,
-            "kind": "VirtualMachineImport",
-            "metadata": {"name": f"import-{number:05}"},
-            "spec": {
-                "virtualMachineName": f"vm-{number:05}",
-                "networkMapping": [{"sourceNetwork": "VM Network", "destinationNetwork": "default/vlan1"}],
-                "sourceCluster": reference,
-            },
-        }
-        for number in range(1, IMPORTS + 1)
-    ]
-    return found
 
 
 def words(cluster: KubeCluster) -> list[str]:
@@ -97,10 +110,10 @@ def peak_memory_kib(pid: int) -> int:
 
 @pytest.mark.timeout(PATIENCE_S + 120)
 def test_two_hundred_imports_all_end_within_the_limits(
-    cluster: KubeCluster, harvester: Harvester, operator: Operator, vc: VCenter
+    cluster: KubeCluster, harvester: Harvester, operator: Operator, vc: VCenter, web: WebServer
 ) -> None:
     apply(cluster, network("vlan1", "default"))
-    apply(cluster, "\n---\n".join(json.dumps(made) for made in objects(vc)))
+    apply(cluster, "\n---\n".join(json.dumps(made) for made in objects(vc, web)))
     most, end = 0, time.monotonic() + PATIENCE_S
     while (seen := words(cluster)).count("virtualMachineCreated") < IMPORTS:
         most = max(most, running_jobs(cluster))
