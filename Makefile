@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PY := .venv/bin/python
+LOCK := VIRTUAL_ENV=.venv .venv/bin/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header \
+  --no-annotate
 
 # Debian packages, by what needs them.
 APT_RUN := qemu-system-x86 qemu-utils
@@ -53,12 +55,16 @@ golden: setup ## make the golden files of the translation again (read the diff!)
 diagrams: setup ## draw the diagrams of the docs anew from the code
 	@$(PY) scripts/diagrams.py
 
-crds: setup ## write deploy/crds anew from the models
+crds: setup ## write the CRDs anew from the models, in deploy/crds and in the chart
 	@$(PY) scripts/crds.py
 
-lock: ## resolve the dependencies anew into requirements.lock
-	@VIRTUAL_ENV=.venv .venv/bin/uv pip compile -q --universal --generate-hashes --no-emit-index-url --upgrade \
-	  --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
+manifests: rig ## write deploy/manifests.yaml anew from the chart
+	@$(PY) -m rig.chart
+
+lock: ## resolve the dependencies anew: requirements.lock, and the image's part of it
+	@$(LOCK) --upgrade --group dev pyproject.toml -o requirements.lock
+	@$(LOCK) -c requirements.lock pyproject.toml -o deploy/requirements.lock
+	@echo hatchling | $(LOCK) --upgrade --python-version 3.11 - -o deploy/build.lock
 
 clean: ## remove what the tasks made here (not the cache folder)
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build out

@@ -1,13 +1,15 @@
-"""Writes deploy/crds/ from the models of the kinds."""
+"""Writes the CRDs from the models of the kinds: to deploy/crds/, and to the chart."""
 
 from pathlib import Path
 
 from thresher.api.crd import files
 
-FOLDER = Path(__file__).parents[1] / "deploy" / "crds"
+DEPLOY = Path(__file__).parents[1] / "deploy"
+FOLDERS = (DEPLOY / "crds", DEPLOY / "chart" / "crds")
 
 if __name__ == "__main__":
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, text in files().items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
-        print(f"wrote {FOLDER / name}")
+    for folder in FOLDERS:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files().items():
+            (folder / name).write_text(text, encoding="utf-8")
+            print(f"wrote {folder / name}")
