@@ -220,7 +220,7 @@ def test_a_file_that_is_missing_blocks_before_anything_is_read(tmp_path: Path, p
 
 
 @pytest.mark.parametrize("href", ["../../etc/passwd", "/etc/passwd", "%2e%2e/x", "http://other/x"])
-def test_a_name_that_leads_out_of_the_package_is_refused(tmp_path: Path, href: str) -> None:
+def test_defect_17_a_name_that_leads_out_of_the_package_is_refused(tmp_path: Path, href: str) -> None:
     (tmp_path / "web.ovf").write_bytes(ovf({"web": [PackedDisk(href, b"")]}))
     with pytest.raises(OvfError):
         find(str(tmp_path / "web.ovf"))

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import socket
 import ssl
+import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -80,7 +82,7 @@ def time_of(instance: Any) -> Any:
 # Sessions
 
 
-def test_ten_calls_at_once_share_one_session_which_ends_with_the_last_user(vc: VCenter) -> None:
+def test_defect_14_ten_calls_at_once_share_one_session_which_ends_with_the_last_user(vc: VCenter) -> None:
     async def act(connection: VCenterConnection) -> None:
         async with connection:  # another user of it
             await asyncio.gather(*(connection.call(time_of) for _ in range(10)))
@@ -90,6 +92,16 @@ def test_ten_calls_at_once_share_one_session_which_ends_with_the_last_user(vc: V
     assert vc.sessions() == []
     soap = vc.log().soap
     assert (soap["Login"], soap["Logout"]) == (1, 1)
+
+
+def test_defect_14_a_given_certificate_leaves_no_file(
+    vc: VCenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    used(access(vc), lambda connection: connection.call(time_of))
+    assert vc.log().soap["Login"] == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_asked_before_the_first_call(vc: VCenter) -> None:
@@ -422,7 +434,7 @@ def overhearing() -> Iterator[tuple[str, list[bytes]]]:
 
 
 @pytest.mark.parametrize("trust", ["another pin", "another CA"])
-def test_not_a_byte_is_sent_to_a_server_that_is_not_trusted(trust: str) -> None:
+def test_defect_19_not_a_byte_is_sent_to_a_server_that_is_not_trusted(trust: str) -> None:
     ca = trustme.CA().cert_pem.bytes().decode() if trust == "another CA" else ""
     with overhearing() as (url, heard):
         given = VCenterAccess(url, "user", "s3cret", ca, "AB" * 32, timeout_s=5)

@@ -370,6 +370,25 @@ def test_a_vm_that_another_task_holds_is_worth_a_retry(vc: VCenter, tmp_path: Pa
 # Given back, whatever happens
 
 
+def test_defect_13_a_download_that_failed_gives_the_lease_back_and_keeps_nothing_alive(vc: VCenter) -> None:
+    async def failing(ex: Exporting) -> None:
+        async with ex.open("web"):
+            await asyncio.sleep(0.6)
+            raise OSError("the disk is full")
+
+    async def act(ex: Exporting) -> None:
+        vc.faults(lease_seconds=1)
+        with pytest.raises(OSError, match="full"):
+            await failing(ex)
+        told = vc.log().soap["HttpNfcLeaseProgress"]
+        assert told, "it was kept alive until then"
+        assert not vc.leases(), "the VM is still locked"
+        await asyncio.sleep(0.6)
+        assert vc.log().soap["HttpNfcLeaseProgress"] == told
+
+    with_vcenter(vc, act)
+
+
 def test_an_exception_in_the_middle_aborts(vc: VCenter) -> None:
     async def act(ex: Exporting) -> None:
         async with ex.open("web"):

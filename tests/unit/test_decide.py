@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 
@@ -20,6 +21,7 @@ from thresher.imports.actions import (
     Wait,
 )
 from thresher.imports.decide import decide
+from thresher.imports.facts import facts_of
 from thresher.imports.observed import (
     DiskSeen,
     DiskState,
@@ -32,6 +34,7 @@ from thresher.imports.observed import (
     TargetSeen,
     TargetState,
 )
+from thresher.imports.phases import Fact
 from thresher.imports.policy import DEFAULT, Policy
 from thresher.imports.strategy import effective_run_strategy
 from thresher.model.errors import Fault
@@ -214,3 +217,32 @@ def test_the_run_strategy_follows_the_source_unless_the_user_says_otherwise() ->
     assert effective_run_strategy(SPEC, off, always_off=True) is RunStrategy.RERUN_ON_FAILURE
     manual = replace(SPEC, run_strategy=RunStrategy.MANUAL)
     assert effective_run_strategy(manual, on, always_off=False) is RunStrategy.MANUAL
+
+
+@pytest.mark.parametrize(("first", "second"), list(product(DiskState, repeat=2)))
+@pytest.mark.parametrize("turned", [False, True])
+def test_defect_08_disks_are_copied_only_when_each_of_them_is(
+    first: DiskState, second: DiskState, *, turned: bool
+) -> None:
+    pair = (DiskSeen("a", first), DiskSeen("b", second))
+    seen = replace(READY, disks=pair[::-1] if turned else pair)
+    assert (Fact.DISKS_DONE in facts_of(SPEC, seen)) is (first is second is DiskState.DONE)
+
+
+@pytest.mark.parametrize(("first", "second"), list(product(ImageState, repeat=2)))
+@pytest.mark.parametrize("turned", [False, True])
+def test_defect_08_images_are_ready_only_when_each_of_them_is(
+    first: ImageState, second: ImageState, *, turned: bool
+) -> None:
+    pair = (ImageSeen("a", first), ImageSeen("b", second))
+    facts = facts_of(SPEC, replace(COPIED, images=pair[::-1] if turned else pair))
+    assert (Fact.IMAGES_READY in facts) is (first is second is ImageState.READY)
+    assert (Fact.IMAGE_FAILED in facts) is (ImageState.FAILED in {first, second})
+
+
+def test_defect_07_a_failed_image_is_made_again_and_not_for_ever() -> None:
+    why = Failure("ImageFailed", "Harvester could not import the image.", retryable=True)
+    images = (ImageSeen("a", ImageState.READY), ImageSeen("b", ImageState.FAILED, failure=why, since=NOW))
+    seen = replace(COPIED, images=images)
+    assert decide(SPEC, seen, NOW + timedelta(hours=1)) == SubmitImages(("b",), remake=True)
+    assert isinstance(decide(SPEC, remember(seen, remakes=DEFAULT.remakes), NOW + timedelta(hours=1)), GiveUp)

@@ -147,7 +147,7 @@ def vm_image(**status: Any) -> dict[str, Any]:
     return {"metadata": meta, "spec": {"backend": "cdi"}, "status": status}
 
 
-def test_an_image_is_dead_when_harvester_gives_up() -> None:
+def test_defect_07_an_image_is_dead_when_harvester_gives_up() -> None:
     dead = {
         "type": "RetryLimitExceeded",
         "status": "True",

@@ -154,7 +154,7 @@ def test_a_disk_that_no_vm_has_is_told() -> None:
     assert [(loss.rule, loss.subject) for loss in vm_of(envelope()).losses] == [("UnattachedDisk", "disk d")]
 
 
-def test_a_disk_without_backing_blocks() -> None:
+def test_defect_17_a_disk_without_a_file_is_a_finding_and_no_crash() -> None:
     losses = vm_of(envelope(disks="", items=item(1, 17, "<ElementName>RDM</ElementName>"))).losses
     assert [(loss.rule, loss.severity) for loss in losses] == [("DiskWithoutBacking", Severity.BLOCKER)]
 

@@ -182,7 +182,7 @@ def test_range_has_no_meaning_in_a_head(port: int, disk: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-def test_nothing_else_exists(method: str, path: str, port: int) -> None:
+def test_defect_18_nothing_is_listed_and_nothing_else_exists(method: str, path: str, port: int) -> None:
     got = ask(port, method, path)
     assert (got.status, got.body) == (404, b"")
 

@@ -83,6 +83,6 @@ def test_a_disk_that_cannot_be_read_to_its_end_fails_the_client(tmp_path: Path) 
             running.result()
 
 
-def test_a_stranger_gets_nothing(tmp_path: Path) -> None:
+def test_defect_18_a_stranger_gets_nothing(tmp_path: Path) -> None:
     with served(make(tmp_path / "disk.raw", "odd")) as [url], pytest.raises(goclient.DownloadFailedError, match="404"):
         goclient.download(url.replace("/token/", "/other/"), tmp_path / "got.raw")

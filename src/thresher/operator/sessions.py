@@ -27,6 +27,8 @@ _MODELS: dict[str, type[VmwareSource | OpenstackSource | OvaSource]] = {
     "OpenstackSource": OpenstackSource,
     "OvaSource": OvaSource,
 }
+SHARED_WITH = "thresher.harvesterhci.io/shared-with"
+"""Our annotation on a Secret: the other namespaces whose sources may use it, separated by commas; ``*`` for all."""
 IDLE_S = 300.0
 """A session that nobody used for so long is closed: vCenter keeps a limited number of them."""
 LIMIT_S = 120.0
@@ -90,13 +92,28 @@ async def with_secret(kube: Kube, source: Object) -> SourceObjects:
         raise UsageError(f"{source['kind']} {meta['namespace']}/{meta['name']} cannot be used: {wrong}.") from None
     ref, secret = manifest.secret_ref, None
     if ref is not None:
-        secret = await kube.get(SECRET, ref.namespace or meta["namespace"], ref.name)
+        place = ref.namespace or meta["namespace"]
+        secret = await kube.get(SECRET, place, ref.name)
+        if place != meta["namespace"] and not shared_with(secret, meta["namespace"]):
+            raise UsageError(
+                f"The Secret {place}/{ref.name} is not for sources in namespace {meta['namespace']}: move it there, "
+                f"or annotate it with {SHARED_WITH}: {meta['namespace']}."
+            )
         if secret is None:
             raise UsageError(f"There is no Secret {ref.namespace}/{ref.name} with the credentials: make it.")
     parts = [meta["uid"], str(meta.get("generation", 0))]
     parts += [secret["metadata"]["uid"], secret["metadata"]["resourceVersion"]] if secret else []
     status = source.get("status") or {}
     return SourceObjects(source, secret, manifest, "/".join([*parts, str(status.get("fingerprint") or "")]))
+
+
+def shared_with(secret: Object | None, namespace: str) -> bool:
+    """Whether a Secret's owner lets sources of another namespace use it.
+
+    Who may make a source there need not be who may read the Secret, and a source sends it wherever it likes.
+    """
+    said = ((secret or {}).get("metadata") or {}).get("annotations") or {}
+    return not {namespace, "*"}.isdisjoint(name.strip() for name in said.get(SHARED_WITH, "").split(","))
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from thresher.api.virtualmachineimport import SourceReference
 from thresher.imports.actions import (
@@ -24,6 +25,7 @@ from thresher.imports.phases import TABLE, Phase, route
 from thresher.imports.status import Condition, ImportStatus, Truth, derive, stamp
 from thresher.model.errors import TargetConflict, TargetUnreachable, ThresherError
 from thresher.model.spec import ImportSpec
+from thresher.model.vm import PowerState
 from thresher.operator.events import NORMAL, WARNING
 from thresher.operator.imports.act import QUEUED, Hands, Held, remove_transfer, transfer_is_over
 from thresher.operator.imports.look import deleted_at, look
@@ -140,9 +142,7 @@ class Pass:
         poll = self.tools.settings.policy.poll.total_seconds()
         if self._world.job is not None and not self._world.trouble:
             poll = IDLE_S if self._world.power is None else poll
-        if wait.until is None:
-            return poll
-        return max(min((wait.until - self.tools.clock()).total_seconds(), IDLE_S), 0.0)
+        return pause(wait, self._world.power, self.tools.clock(), poll)
 
     async def _finish(self) -> float | None:
         await remove_transfer(self.tools, self.spec)
@@ -327,6 +327,14 @@ class Pass:
             return
         if images_ready(seen) and self._world.command != STOP:
             await self.tools.kube.apply(command(self.vmi, STOP), CONFIG_MAP)
+
+
+def pause(wait: Wait, power: PowerState | None, now: datetime, poll: float) -> float:
+    """Seconds to wait: of the cluster's objects a watch tells, of the source VM's power nobody does."""
+    if wait.until is None:
+        return poll
+    longest = IDLE_S if power in (None, PowerState.OFF) else poll
+    return max(min((wait.until - now).total_seconds(), longest), 0.0)
 
 
 def _image_failure(seen: Observed) -> Held | None:
