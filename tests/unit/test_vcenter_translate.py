@@ -31,7 +31,7 @@ from thresher.model.vm import (
     Severity,
 )
 from thresher.sources.vcenter.guest import os_family
-from thresher.sources.vcenter.rows import Row
+from thresher.sources.vcenter.rows import Row, Surroundings
 from thresher.sources.vcenter.translate import source_vm
 
 SCSI = controller("ParaVirtualSCSIController", 1000, sharedBus="noSharing")
@@ -275,3 +275,13 @@ def test_a_vm_whose_configuration_is_refused_names_the_privilege() -> None:
     fault = vim.fault.NoPermission(privilegeId="System.Read")
     row = Row("vm-9", "VirtualMachine", {"name": "secret"}, {"config.hardware.numCPU": fault})
     assert "System.Read" in source_vm(row, AROUND).losses[0].message
+
+
+def test_the_host_is_known_by_the_name_that_vcenter_reaches_it_at() -> None:
+    around = Surroundings([Row("host-9", "HostSystem", {"name": "esx1.example.org"})])
+    assert source_vm(vm_row(runtime__host=vim.HostSystem("host-9")), around).host == "esx1.example.org"
+
+
+def test_a_host_that_the_user_may_not_see_has_no_name() -> None:
+    assert source_vm(vm_row(runtime__host=vim.HostSystem("host-9")), Surroundings([])).host == ""
+    assert source_vm(vm_row(), Surroundings([])).host == ""

@@ -15,6 +15,7 @@
     ├── TargetError             the place the VM goes to                           target    exit 5
     │   ├── TargetFull              no space left                         (retry)
     │   ├── TargetUnreachable       no connection, time-out, 5xx          (retry)
+    │   ├── DiskUnreachable         a worker's disks cannot be downloaded (retry)
     │   └── TargetConflict          somebody else changed it meanwhile    (retry)
     ├── VerificationError       a checksum or a size that does not agree           source    exit 6
     ├── PreflightError          something would be lost, so nothing was touched    user      exit 7
@@ -168,6 +169,13 @@ class TargetUnreachable(TargetError):
     """No connection, a time-out, or the target's own temporary trouble (429, 5xx)."""
 
     reason = "TargetUnreachable"
+    retryable = True
+
+
+class DiskUnreachable(TargetError):
+    """What a worker serves cannot be reached by whoever has to download it."""
+
+    reason = "DiskUnreachable"
     retryable = True
 
 

@@ -199,6 +199,7 @@ class SourceVM:
         notes: the user's annotation.
         id: the platform's own id (moref, UUID, OVF id).
         folder: its inventory folder, "" at the top or where there is none.
+        host: the hypervisor's host that it is registered on, by its DNS name or address; "" where unknown.
         losses: everything that cannot be carried over, as far as the source can tell.
     """
 
@@ -216,4 +217,5 @@ class SourceVM:
     notes: str = ""
     id: str = ""
     folder: str = ""
+    host: str = ""
     losses: tuple[Loss, ...] = ()

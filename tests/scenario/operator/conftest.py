@@ -53,6 +53,13 @@ def namespace(harvester: Harvester) -> str:
 
 
 @pytest.fixture
+def another_namespace(harvester: Harvester) -> str:
+    name = f"import-{next(_NUMBERS)}"
+    harvester.kube.create(NAMESPACES, {"metadata": {"name": name}})
+    return name
+
+
+@pytest.fixture
 def web(tmp_path: Path) -> Iterator[WebServer]:
     folder = tmp_path / "web"
     folder.mkdir()

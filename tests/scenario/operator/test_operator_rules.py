@@ -1,6 +1,7 @@
 """The rules of an import, each seen from outside by a user with kubectl."""
 
 import json
+from dataclasses import replace
 
 from rig.harvester import Faults as HarvesterFaults
 from rig.operator import apply, wait
@@ -118,8 +119,16 @@ def test_a_restart_of_the_operator_does_not_touch_a_running_transfer(user: User)
 def test_a_scratch_volume_that_cannot_be_had_is_told(user: User) -> None:
     user.harvester.fail(HarvesterFaults(refuse_scratch=True))
     user.import_ova()
+    wait(lambda: user.names("jobs"), what="no worker was started", log=user.operator.log)
+    before = len(user.web.requests)
     user.wait_for_reason("WorkerNotStarted")
-    assert "scratch volume of 1Gi" in user.ready()[1]
+    assert user.web.requests[before:] == [], "something is downloaded that there is no room for"
+    assert user.names("vmimages") == []
+    (claim,) = user.names("pvc")
+    said = user.ready()[1]
+    assert "scratch volume of 1Gi" in said
+    assert f"PersistentVolumeClaim {claim} say why" in said
+    wait(lambda: ("WorkerNotStarted", said) in user.events(), what="no event says it", log=user.operator.log)
     user.harvester.fail()
     user.wait_for("virtualMachineRunning")
 
@@ -139,3 +148,39 @@ def test_no_more_transfers_than_allowed_run_at_a_time(user: User) -> None:
     user.web.faults = Faults()
     for number in range(4):
         user.wait_for("virtualMachineRunning", f"many-{number}")
+
+
+def test_a_namespace_with_one_import_does_not_wait_for_all_of_another(user: User, another_namespace: str) -> None:
+    other = replace(user, namespace=another_namespace)
+    user.web.faults = SLOW
+    many = [f"many-{number}" for number in range(4)]
+    for name in many:
+        user.import_changed(name, targetName=name)
+    wait(
+        lambda: [user.ready(name)[0] for name in many].count("TransferQueued") == 2,
+        what="nobody waits",
+        log=user.operator.log,
+    )
+    other.import_changed("one", networkMapping=[], targetName="one")
+    other.wait_for_reason("TransferQueued", "one")
+    queued = [name for name in many if user.ready(name)[0] == "TransferQueued"]
+    running = [name for name in many if name not in queued]
+    user.delete(running[0])
+    wait(lambda: other.names("jobs"), what="the other namespace is not served", log=user.operator.log)
+    assert [user.ready(name)[0] for name in queued] == ["TransferQueued"] * 2, "who came first is served first"
+    for name in (*queued, running[1]):
+        user.delete(name)
+    other.delete("one")
+
+
+def test_a_quota_that_is_used_up_is_told_before_anything_is_touched(user: User) -> None:
+    hard = {"requests.storage": "1Mi"}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small", "namespace": user.namespace}}
+    user.apply(json.dumps(quota | {"spec": {"hard": hard}}))
+    status = json.dumps({"status": {"hard": hard, "used": {"requests.storage": "0"}}})  # as its controller writes it
+    flags = ("--subresource=status", "--type=merge", "-p", status)
+    assert user.cluster.kubectl("patch", "resourcequota", "small", "-n", user.namespace, *flags).returncode == 0
+    user.import_ova()
+    user.wait_for("virtualMachineImportInvalid")
+    assert "QuotaExceeded: quota small: requests.storage leaves 1.0 MiB" in user.ready()[1]
+    assert user.names("jobs,vmimages,pvc,secrets") == []

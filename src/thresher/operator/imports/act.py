@@ -22,15 +22,17 @@ from thresher.imports.facts import strategy_of
 from thresher.imports.observed import Observed
 from thresher.model.errors import SourceError, SourceUnreachable, TargetError
 from thresher.model.spec import ImportSpec, Verify
-from thresher.model.vm import Loss, PowerState, Severity, SourceVM
+from thresher.model.vm import Loss, PowerState, SourceVM
 from thresher.operator.imports.memory import Memory
 from thresher.operator.imports.observe import World, current, job_ended, next_attempt
+from thresher.operator.imports.preflight import scratch_findings
+from thresher.operator.imports.reach import ports_of, require_disk, unreachable
 from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import handover, job, manifests_yaml, name_of, scratch_size
 from thresher.operator.kinds import CONFIG_MAP, JOB, ROLE, ROLE_BINDING, SECRET, SERVICE_ACCOUNT
 from thresher.operator.sessions import SourceObjects
 from thresher.ports import Power
-from thresher.targets.harvester.objects import STORAGE_CLASS, Object
+from thresher.targets.harvester.objects import Object
 from thresher.targets.harvester.target import Source
 
 QUEUED = "TransferQueued"
@@ -118,10 +120,8 @@ class Hands:
     async def _findings(self) -> tuple[Loss, ...]:
         vm = self._vm
         found = [*vm.losses, *await self.tools.preflight.findings(self._asked, vm)]
-        wanted = self.tools.settings.worker.scratch.storage_class
-        if wanted and await self.tools.kube.get(STORAGE_CLASS, "", wanted) is None:
-            message = "The operator is set up with this class for scratch volumes, but there is none: make it."
-            found.append(Loss("ScratchUnobtainable", f"storage class {wanted}", message, Severity.BLOCKER))
+        found += await scratch_findings(self.tools.kube, self.tools.settings.worker.scratch)
+        found += await unreachable(ports_of(self._source.manifest, vm), self.tools.reach)
         return tuple(found)
 
     async def _switch(self, action: ShutDownGuest | PowerOff | RestorePower) -> None:
@@ -175,6 +175,7 @@ class Hands:
         return base64.b64decode(coded).decode() if coded else secrets.token_urlsafe(32)
 
     async def _submit(self, action: SubmitImages) -> None:
+        await self._see_disks(action)
         if action.remake:
             self._remember(remakes=self.memory.recorded.remakes + 1)
             await self.save(self.memory)  # counted before it is done: a crash must not make it endless
@@ -193,6 +194,13 @@ class Hands:
             if old is not None:
                 await self.tools.target.remove_image(self.spec, old)
             await self.tools.target.submit(self.spec, self._vm, index, Source(row.url, checksum), attempt=attempt)
+
+    async def _see_disks(self, action: SubmitImages) -> None:
+        """See that the worker's disks can be reached before Harvester is sent there. Raises DiskUnreachable."""
+        disks = self.world.report.disks if self.world.report else ()
+        url = next((disk.url for disk in disks if disk.key in action.keys and disk.url), "")
+        if url and not self.spec.skip_preflight:
+            await require_disk(url)
 
     async def _clean_up(self, action: CleanUp) -> Held | None:
         await remove_transfer(self.tools, self.spec)

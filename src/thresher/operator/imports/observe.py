@@ -196,7 +196,11 @@ def pod_trouble(pods: list[Object], claims: list[Object]) -> str:
         if (claim.get("status") or {}).get("phase") == "Pending":
             asked = claim["spec"]["resources"]["requests"]["storage"]
             named = claim["spec"].get("storageClassName") or "the default storage class"
-            return f"The scratch volume of {asked} from {named} is not there yet."
+            return (
+                f"The scratch volume of {asked} from {named} is not there yet, and nothing is downloaded before it is. "
+                f"The events of PersistentVolumeClaim {claim['metadata']['name']} say why: make room in that class, "
+                "or have the operator use another."
+            )
     for pod in pods:
         status = pod.get("status") or {}
         for condition in status.get("conditions") or []:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from thresher.model.vm import PowerState
 from thresher.operator.events import Events
+from thresher.operator.imports.reach import Reach
 from thresher.operator.imports.slots import Slots
 from thresher.operator.kube import Kube
 from thresher.operator.metrics import Metrics
@@ -46,6 +47,7 @@ class Tools:
 
     Attributes:
         power: what was seen of the source VMs' power.
+        reach: which ports can be reached from here.
         keys: ``namespace/name`` of each import by its UID.
     """
 
@@ -58,4 +60,5 @@ class Tools:
     settings: Settings
     metrics: Metrics
     power: PowerSeen = field(default_factory=PowerSeen)
+    reach: Reach = field(default_factory=Reach)
     clock: Callable[[], datetime] = _utc_now

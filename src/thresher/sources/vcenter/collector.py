@@ -22,6 +22,7 @@ SURROUNDINGS: Wanted = {
     "Folder": ("name", "parent"),
     "VirtualApp": ("name", "parent", "parentFolder"),
     "Datastore": ("name",),
+    "HostSystem": ("name",),
     "Network": ("name",),
     "OpaqueNetwork": ("name", "summary"),
     "DistributedVirtualPortgroup": ("name", "config.distributedVirtualSwitch"),

@@ -57,6 +57,14 @@ class Surroundings:
         """The name of a datastore, "" where it cannot be seen."""
         return self._name(self._rows.get(moref))
 
+    def host(self, vm: Row) -> str:
+        """The ESXi host that a VM is registered on, "" where it cannot be seen.
+
+        A host's name is the DNS name or the address that vCenter reaches it at (HostSystem, ``name`` of a
+        ManagedEntity; HostConnectInfo.serverIp and HostConnectSpec.hostName).
+        """
+        return self._name(self._rows.get(vm.reference("runtime.host")))
+
     def network(self, moref: str, name: str = "") -> Network:
         """The network of that id, by all its names; ``name`` is what to call it where it cannot be seen."""
         row = self._rows.get(moref)

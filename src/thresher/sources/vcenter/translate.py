@@ -22,6 +22,7 @@ PROPERTIES = (
     "runtime.connectionState",
     "runtime.consolidationNeeded",
     "runtime.faultToleranceState",
+    "runtime.host",
     "guest.guestFamily",
     "guest.toolsRunningStatus",
     "guest.toolsVersionStatus2",
@@ -71,6 +72,7 @@ def source_vm(vm: Row, around: Surroundings) -> SourceVM:
         notes=vm.get("config.annotation", ""),
         id=vm.moref,
         folder=folder,
+        host=around.host(vm),
         losses=losses(vm, power),
     )
 
