@@ -131,7 +131,7 @@ def _progress(cluster: KubeCluster) -> tuple[str, str]:
     """A line about the import as it is now, and the word in its status."""
     status = (get(cluster, IMPORT, NAMESPACE, VM) or {}).get("status") or {}
     word = str(status.get("importStatus") or "")
-    ready = next((c for c in status.get("conditions") or [] if c["type"] == "Ready"), {})
+    ready: dict[str, str] = next((c for c in status.get("conditions") or [] if c["type"] == "Ready"), {})
     percent = status.get("progress") or 0
     return f"{percent:3} %  {word or '-':28} {ready.get('message', '')}".rstrip(), word
 

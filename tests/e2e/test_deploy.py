@@ -130,7 +130,7 @@ def test_the_api_server_takes_what_is_rendered(cluster: KubeCluster, tmp_path: P
     done = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
-    assert f"deployment.apps/thresher created (server dry run)" in done.stdout
+    assert "deployment.apps/thresher created (server dry run)" in done.stdout
 
 
 def test_everything_switches_everything_on(tmp_path: Path) -> None:

@@ -93,7 +93,11 @@ class SecretReference(ApiModel):
     """Names a Secret (Kubernetes' ``core/v1 SecretReference``)."""
 
     name: str = Field(min_length=1, description="Name of the Secret.")
-    namespace: str | None = Field(default=None, description="Namespace of the Secret; by default the source's own.")
+    namespace: str | None = Field(
+        default=None,
+        description="Namespace of the Secret; by default the source's own. In a cluster, a Secret of another one has to "
+        "name the source's in its annotation thresher.harvesterhci.io/shared-with.",
+    )
 
     def within(self, namespace: str) -> "SecretReference":
         """The same reference with its namespace filled in."""

@@ -2,17 +2,20 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from rig.harvester import Faults as HarvesterFaults
 from rig.operator import apply, wait
 from rig.operator_user import User
-from rig.webserver import Faults
+from rig.webserver import Faults, serve
 from thresher.model.units import MIB
 
 SLOW = Faults(rate=MIB // 8)
 
 
-def test_every_finding_is_told_at_once_and_nothing_is_touched(user: User) -> None:
+def test_defect_12_every_finding_is_told_at_once_and_nothing_is_touched(user: User) -> None:
     user.import_changed(
         storageClass="no-such-class",
         networkMapping=[
@@ -26,6 +29,9 @@ def test_every_finding_is_told_at_once_and_nothing_is_touched(user: User) -> Non
     assert f"NetworkMissing: network {user.namespace}/no-such-network" in message
     assert "MappingUnused" in {finding["rule"] for finding in user.status()["findings"]}
     assert user.names("jobs,vmimages,pvc,secrets") == []
+    told = " ".join(message for _, message in user.events())
+    assert "no-such-class" in told, "kubectl describe says nothing of it"
+    assert "no-such-network" in told
 
 
 def test_a_change_is_taken_up_before_the_export_and_refused_after_it_began(user: User) -> None:
@@ -43,14 +49,15 @@ def test_a_change_is_taken_up_before_the_export_and_refused_after_it_began(user:
     assert user.status()["newVirtualMachine"] == "sample"
 
 
-def test_a_vm_of_that_name_that_is_not_ours_is_never_touched(user: User) -> None:
+@pytest.mark.parametrize("labels", [{"migration.harvesterhci.io/imported": "true"}, {}], ids=["imported", "plain"])
+def test_defect_10_a_vm_of_that_name_that_is_not_ours_is_never_touched(user: User, labels: dict[str, str]) -> None:
     other = {
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachine",
         "metadata": {
             "name": "sample",
             "namespace": user.namespace,
-            "labels": {"migration.harvesterhci.io/imported": "true"},
+            "labels": labels,
         },
         "spec": {"runStrategy": "Halted", "template": {"spec": {"domain": {"devices": {}}}}},
     }
@@ -63,7 +70,7 @@ def test_a_vm_of_that_name_that_is_not_ours_is_never_touched(user: User) -> None
     assert user.get("virtualmachine", "sample")["spec"] == before
 
 
-def test_a_failed_image_is_made_anew_under_another_name(user: User) -> None:
+def test_defect_07_a_failed_image_is_told_and_made_anew_under_another_name(user: User) -> None:
     # an image has 1 + 3 downloads: with two images, the first attempts of both fail, and the second succeed
     user.harvester.fail(HarvesterFaults(cut_downloads=8, cut_at=MIB))
     user.import_ova()
@@ -104,7 +111,7 @@ def test_a_deleted_vm_does_not_come_back(user: User) -> None:
     assert user.names("vm") == []
 
 
-def test_a_restart_of_the_operator_does_not_touch_a_running_transfer(user: User) -> None:
+def test_defect_11_a_restart_of_the_operator_does_not_touch_a_running_transfer(user: User) -> None:
     user.web.faults = SLOW
     user.import_ova()
     wait(lambda: user.names("pods"), what="no worker was started", log=user.operator.log)
@@ -184,3 +191,23 @@ def test_a_quota_that_is_used_up_is_told_before_anything_is_touched(user: User) 
     user.wait_for("virtualMachineImportInvalid")
     assert "QuotaExceeded: quota small: requests.storage leaves 1.0 MiB" in user.ready()[1]
     assert user.names("jobs,vmimages,pvc,secrets") == []
+
+
+def test_defect_11_an_import_that_copies_blocks_no_other(user: User, tmp_path: Path) -> None:
+    with serve(tmp_path / "web", faults=Faults(rate=MIB // 64)) as slow:  # two minutes and more
+        replace(user, web=slow).import_ova("slow")
+        wait(lambda: user.names("pods"), what="no worker was started", log=user.operator.log)
+        user.import_changed("quick", targetName="quick")
+        user.wait_for("virtualMachineRunning", "quick")
+        assert user.word("slow") == "sourceReady", "it should still be copying"
+        user.delete("slow")
+
+
+def test_defect_20_an_import_whose_source_is_gone_is_deleted_with_all_it_made(user: User) -> None:
+    user.web.faults = SLOW
+    user.import_ova()
+    wait(lambda: user.names("pods"), what="no worker was started", log=user.operator.log)
+    assert user.cluster.kubectl("delete", "ovasource.migration", "demo", "-n", user.namespace).returncode == 0
+    user.web.faults = Faults(status=503)
+    user.delete()
+    wait(lambda: not user.names("jobs,pods,secrets,configmaps,pvc,vmimages,vm"), what="something stays")
