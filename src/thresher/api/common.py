@@ -95,7 +95,7 @@ class SecretReference(ApiModel):
     name: str = Field(min_length=1, description="Name of the Secret.")
     namespace: str | None = Field(
         default=None,
-        description="Namespace of the Secret; by default the source's own. In a cluster, a Secret of another one has to "
+        description="Namespace of the Secret; by default the source's own. In a cluster, one of another has to "
         "name the source's in its annotation thresher.harvesterhci.io/shared-with.",
     )
 
