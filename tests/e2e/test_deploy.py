@@ -252,22 +252,6 @@ def test_the_document_names_every_value() -> None:
         assert all(f".{key}`" in rows for key in inner), name
 
 
-def test_the_document_gives_every_right() -> None:
-    text = (DEPLOY.parent / "docs" / "install.md").read_text(encoding="utf-8")
-    rows = text.partition("## What the operator may do")[2].lower().replace(" ", "")
-    roles = [item for kind in ("ClusterRole", "Role") for item in objects(manifests(), kind)]
-    assert [
-        r for role in roles for rule in role["rules"] for r in rule["resources"] if "/" not in r and r not in rows
-    ] == [
-        "virtualmachineimports",
-        "vmwaresources",
-        "openstacksources",
-        "ovasources",
-        "network-attachment-definitions",
-        "leases",
-    ], "these are called imports, sources, network attachment definitions and Lease there; name any other"
-
-
 def test_the_crds_of_the_chart_are_ours() -> None:
     ours = {path.name: path.read_bytes() for path in (DEPLOY / "crds").iterdir()}
     chart = {path.name: path.read_bytes() for path in (CHART / "crds").iterdir()}

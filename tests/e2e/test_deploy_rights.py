@@ -1,6 +1,7 @@
 """What the chart lets the operator do is what it needs, and no more: it runs with exactly that."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rig.chart import template
+from rig.chart import DEPLOY, template
 from rig.harvester import Harvester, Pace, simulated_harvester
 from rig.kube import KubeCluster, kube_cluster
 from rig.operator import Operator, apply, get, install_crds, network, running_operator, wait
@@ -20,6 +21,14 @@ from thresher.samples.ova import write_sample_ova
 
 RBAC = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 CHOSEN = "chosen"
+SOURCES = ["vmwaresources", "openstacksources", "ovasources"]
+NAMES = {
+    "imports": ["virtualmachineimports"],
+    "sources": SOURCES,
+    "status of imports and sources": [f"{kind}/status" for kind in ("virtualmachineimports", *SOURCES)],
+    "lease `thresher` in its own namespace": ["leases"],
+}
+"""What the document calls resources, where it is not by their own names."""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +49,31 @@ def chart_rights(namespace: str, *settings: str) -> list[Any]:
     done = template(*settings, namespace=namespace)
     assert done.returncode == 0, done.stderr
     return [item for item in yaml.safe_load_all(done.stdout) if item and item["kind"] in RBAC]
+
+
+def documented() -> dict[str, set[str]]:
+    """Verbs by resource, as the document's table has them."""
+    text = (
+        (DEPLOY.parent / "docs" / "install.md").read_text(encoding="utf-8").partition("## What the operator may do")[2]
+    )
+    found: dict[str, set[str]] = {}
+    for row in re.findall(r"^\| (.+?) \| ([a-z,; ]+) \|", text, re.MULTILINE)[1:]:
+        called = row[0].lower()
+        names = NAMES.get(called) or called.split(", ")
+        for name in names:
+            plain = name.replace("network attachment d", "network-attachment-d").replace(" ", "")
+            found.setdefault(plain, set()).update(re.split("[,;] ", row[1]))
+    return found
+
+
+def test_the_document_says_what_the_chart_grants() -> None:
+    granted: dict[str, set[str]] = {}
+    for role in chart_rights("documented"):
+        for rule in role.get("rules", ()):
+            for resource in rule["resources"]:
+                granted.setdefault(resource, set()).update(rule["verbs"])
+    assert documented() == granted
+    assert not any("*" in verbs for verbs in (granted, *granted.values()))
 
 
 @contextmanager
