@@ -232,6 +232,10 @@ def test_disks_are_for_harvester_alone(tmp_path: Path) -> None:
     assert rule["ports"] == [{"protocol": "TCP", "port": 9090}]
     (expression,) = rule["from"][0]["namespaceSelector"]["matchExpressions"]
     assert expression["values"] == ["harvester-system", "longhorn-system"]
+    asks = rule["from"][1]
+    assert asks["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": NAMESPACE}
+    (deployment,) = objects(rendered(tmp_path, EVERYTHING), "Deployment")
+    assert asks["podSelector"]["matchLabels"] == deployment["spec"]["selector"]["matchLabels"]
 
 
 def test_every_value_is_documented_and_in_the_schema() -> None:
