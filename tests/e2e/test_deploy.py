@@ -232,6 +232,10 @@ def test_disks_are_for_harvester_alone(tmp_path: Path) -> None:
     assert rule["ports"] == [{"protocol": "TCP", "port": 9090}]
     (expression,) = rule["from"][0]["namespaceSelector"]["matchExpressions"]
     assert expression["values"] == ["harvester-system", "longhorn-system"]
+    asks = rule["from"][1]
+    assert asks["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": NAMESPACE}
+    (deployment,) = objects(rendered(tmp_path, EVERYTHING), "Deployment")
+    assert asks["podSelector"]["matchLabels"] == deployment["spec"]["selector"]["matchLabels"]
 
 
 def test_every_value_is_documented_and_in_the_schema() -> None:
@@ -241,6 +245,15 @@ def test_every_value_is_documented_and_in_the_schema() -> None:
     parts = [lines[i - 1].strip() for i, line in enumerate(lines) if line.startswith("  ") and line.strip()[0] != "#"]
     inside_resources = {"resources:", "requests:", "cpu: 100m", "memory: 128Mi", "limits:"}
     assert [before for before in parts if not before.startswith("#") and before not in inside_resources] == []
+
+
+def test_the_document_names_every_value() -> None:
+    text = (DEPLOY.parent / "docs" / "install.md").read_text(encoding="utf-8")
+    rows = text.partition("## Values")[2].partition("\n## ")[0]
+    for name, value in VALUES.items():
+        inner = value if isinstance(value, dict) and name not in {"resources", "nodeSelector", "affinity"} else {}
+        assert f"`{name}" in rows
+        assert all(f".{key}`" in rows for key in inner), name
 
 
 def test_the_crds_of_the_chart_are_ours() -> None:
@@ -282,14 +295,12 @@ def test_the_add_on_is_one_and_its_values_are_the_chart_s(cluster: KubeCluster, 
 
 
 def test_helm_installs_upgrades_and_removes(cluster: KubeCluster) -> None:
-    chart = str(CHART)
-    for words in (
-        ["install", "helmed", chart, "--namespace", "helmed", "--create-namespace", "--skip-crds"],
-        ["upgrade", "helmed", chart, "--namespace", "helmed", "--set", "maxTransfers=9", "--reuse-values"],
-    ):
-        done = cluster.helm(*words)
-        assert done.returncode == 0, done.stderr
-    assert "disabled" in done.stdout, "the notes speak of the other add-on"
+    place = ("helmed", str(CHART), "--namespace", "helmed")
+    done = cluster.helm("install", *place, "--create-namespace", "--skip-crds", "--set", "maxTransfers=9")
+    assert done.returncode == 0, done.stderr
+    assert "vm-import-controller has to be disabled" in done.stdout
+    done = cluster.helm("upgrade", *place, "--reset-then-reuse-values")
+    assert done.returncode == 0, done.stderr
     found = get(cluster, "deployment", "helmed", "helmed-thresher")
     assert "--max-transfers=9" in found["spec"]["template"]["spec"]["containers"][0]["args"]
     done = cluster.helm("uninstall", "helmed", "--namespace", "helmed")
