@@ -87,6 +87,9 @@ def test_a_vm_that_was_off_stays_off(user: User, vc: VCenter) -> None:
     user.wait_for("virtualMachineCreated")
     user.wait_for_reason("Imported")
     assert user.get("vm", "db")["spec"]["runStrategy"] == "Halted"
+    closed = [found["subject"] for found in user.status()["findings"] if found["rule"] == "PortUnreachable"]
+    assert len(closed) == 1, "vCenter's port is open"
+    assert closed[0].endswith(":902"), "the simulated ESXi host is not there"
 
 
 def test_a_deleted_import_switches_the_source_on_again(user: User, vc: VCenter) -> None:

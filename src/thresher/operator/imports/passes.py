@@ -140,7 +140,7 @@ class Pass:
         if isinstance(wait, Look):
             return SOON  # every pass begins with a look
         poll = self.tools.settings.policy.poll.total_seconds()
-        if self._world.job is not None and not self._world.trouble:
+        if self._world.report is not None and not self._world.trouble:  # nothing tells that a Pod does not start
             poll = IDLE_S if self._world.power is None else poll
         return pause(wait, self._world.power, self.tools.clock(), poll)
 

@@ -60,8 +60,7 @@ class Surroundings:
     def host(self, vm: Row) -> str:
         """The ESXi host that a VM is registered on, "" where it cannot be seen.
 
-        A host's name is the DNS name or the address that vCenter reaches it at (HostSystem, ``name`` of a
-        ManagedEntity; HostConnectInfo.serverIp and HostConnectSpec.hostName).
+        Its name is the DNS name or the address that it was added to vCenter by (HostConnectSpec.hostName).
         """
         return self._name(self._rows.get(vm.reference("runtime.host")))
 
