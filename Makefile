@@ -30,7 +30,7 @@ rig: setup ## build the real parts that tests run against, into the cache
 	@$(PY) -m rig
 
 test: rig ## run every test
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 fuzz: setup ## every fuzz target for FUZZ_SECONDS (60) each
 	@scripts/fuzz.sh
