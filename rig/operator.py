@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from rig.kube import KubeCluster
 from rig.kube.process import free_ports
 
@@ -87,9 +89,11 @@ def install_crds(cluster: KubeCluster) -> None:
 
 def allow(cluster: KubeCluster, user: str) -> str:
     """Give the rig's user the rights that the operator is deployed with, and nothing else; its token."""
-    done = cluster.kubectl("apply", "-f", str(CRDS.parent / "operator-role.yaml"))
-    assert done.returncode == 0, done.stderr
-    cluster.kubectl("create", "clusterrolebinding", "thresher", "--clusterrole=thresher-operator", f"--user={user}")
+    documents = yaml.safe_load_all((CRDS.parent / "manifests.yaml").read_text(encoding="utf-8"))
+    (role,) = (made for made in documents if made and made["kind"] == "ClusterRole")
+    apply(cluster, json.dumps(role))
+    name = role["metadata"]["name"]
+    cluster.kubectl("create", "clusterrolebinding", name, f"--clusterrole={name}", f"--user={user}")
     return cluster.user(user)
 
 
