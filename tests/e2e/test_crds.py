@@ -256,6 +256,7 @@ def full(name: str) -> VirtualMachineImport:
         progress=42,
         conditions=[seen],
         observed_generation=1,
+        recorded='{"accepted": true}',
     )
     every = next(
         item for item in yaml.safe_load_all((ROOT / "examples" / "vmware.yaml").read_text()) if item["kind"] in MODELS

@@ -10,7 +10,6 @@ import yaml
 
 from rig.demo_cluster import EXAMPLE
 
-WORDS = ("sourceReady", "virtualMachineCreated", "virtualMachineRunning")
 EVENTS = ("Valid", "Copying", "Exported", "Submitted", "ImagesReady", "Created", "Running")
 
 
@@ -38,5 +37,5 @@ def test_the_example_becomes_a_running_vm_and_nothing_is_left(tmp_path: Path) ->
     announced = re.search(r"will say '(proof [0-9a-f]{8})'", out)
     assert announced
     assert f"    THRESHER-DEMO {announced[1]}" in vmi, "the guest has not spoken"
-    assert all(word in out for word in WORDS)
+    assert re.search(r"^ +\S.* virtualMachineRunning", out, re.MULTILINE), "how far it is was not shown"
     assert list(tmp_path.iterdir()) == []
