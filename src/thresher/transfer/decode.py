@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import deflate
 
@@ -62,8 +62,7 @@ def is_zero(data: Buffer) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class VmdkPiece:
+class VmdkPiece(NamedTuple):
     """A compressed grain, and the room that a whole grain needs: the disk's last one may be padded."""
 
     grain: Grain

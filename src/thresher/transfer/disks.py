@@ -9,6 +9,7 @@ from pathlib import Path
 
 from thresher.ports import DiskResult, DiskStream, Export, ProgressSink
 from thresher.transfer.disk import DiskTransfer, Options
+from thresher.transfer.memory import keep_freed_memory
 
 MAX_WORKERS = 4
 """Inflating is bound by cores; beyond a few, the network and the disk are the limit."""
@@ -40,6 +41,7 @@ class ThreadTransfer:
         Raises:
             ThresherError: of the disk that failed first.
         """
+        keep_freed_memory()
         stop = threading.Event()
         limit = asyncio.Semaphore(self._parallel if export.parallel else 1)
         loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ that as many grains came as the tables name.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from thresher.formats.vmdk.grains import GrainSet
 from thresher.formats.vmdk.header import SparseHeader
@@ -36,9 +36,8 @@ class ResumeImpossible(VmdkError):
     """The stream goes back behind the checkpoint it was resumed at: it must be read from its start."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grain:
-    """A compressed grain.
+class Grain(NamedTuple):
+    """A compressed grain. A tuple, because there are 16 to each MiB and a frozen dataclass takes thrice as long.
 
     Attributes:
         offset: its place on the disk, in bytes.
