@@ -3,7 +3,7 @@
 import uuid
 
 from thresher.api.common import API_VERSION
-from thresher.api.quantity import memory_of_quantity
+from thresher.model.quantity import memory_of_quantity
 from thresher.api.virtualmachineimport import VirtualMachineImport
 from thresher.model.spec import ImportSpec, NetworkMapping
 

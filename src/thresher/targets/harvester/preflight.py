@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from thresher.api.quantity import bytes_of_quantity
+from thresher.model.quantity import bytes_of_quantity
 from thresher.model.errors import TargetError
 from thresher.model.naming import target_name
 from thresher.model.spec import ImportSpec
