@@ -1,5 +1,6 @@
 """The bucket by a clock of its own, and once with real threads, a real server and the real clock."""
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -149,7 +150,7 @@ def content(source: ByteSource, offset: int = 0) -> bytes:
 
 @pytest.mark.parametrize("seekable", [True, False])
 @pytest.mark.parametrize("offset", [0, 1, 9_999, 10_000])
-def test_the_bytes_are_the_source_s_from_any_place(seekable: bool, offset: int) -> None:
+def test_the_bytes_are_the_source_s_from_any_place(*, seekable: bool, offset: int) -> None:
     clock, source = Clock(), MemoryBytes(bytes(range(250)) * 40, seekable=seekable, known=False)
     buckets = (bucket(5000, clock), bucket(2000, clock))
     wrapped = Throttled(source, buckets, threading.Event())
@@ -255,7 +256,7 @@ def test_real_threads_over_loopback_hold_20_mib_a_second_and_a_changed_rate(tmp_
                 marks[-1] = time.monotonic()
                 time.sleep(seconds)
                 marks.append(time.monotonic())
-    spans = [(begin, end, readers.between(begin, end)) for begin, end in zip(marks, marks[1:], strict=False)]
+    spans = [(begin, end, readers.between(begin, end)) for begin, end in itertools.pairwise(marks)]
     granted_before = number * fast * BURST_S / number  # at most the whole burst is under way, however it is shared
     for rate, (begin, end, count) in zip((fast, slow, 0, fast), spans, strict=False):
         assert count <= rate * (end - begin + BURST_S) + granted_before

@@ -59,7 +59,7 @@ class Window:
         Raises:
             ValueError: it is no window, or there is no such zone.
         """
-        if not _WINDOW.match(text):
+        if not _WINDOW.fullmatch(text):
             raise ValueError("must be a window of the day such as 08:00-18:00 or 22:00-06:00 Europe/Berlin")
         times, _, zone = text.partition(" ")
         begin, end = (60 * int(clock[:2]) + int(clock[3:]) for clock in times.split("-"))
@@ -148,6 +148,9 @@ class Limit:
                 return end
             end = later
         return None
+
+
+NO_LIMIT = Limit()
 
 
 def _is_open(window: Window, now: datetime) -> bool:
