@@ -28,11 +28,11 @@ class Workers:
     rates: dict[str, int | None] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
-    failing: bool = False
+    failing: set[str] = field(default_factory=set)
 
     async def tell(self, namespace: str, uid: str, rate: Bytes | None) -> bool:
         assert namespace == "prod"
-        if self.failing:
+        if uid in self.failing:
             raise TargetUnreachable("no answer")
         if uid in self.absent:
             return False
@@ -98,8 +98,7 @@ def test_who_gets_less_is_told_before_who_gets_more() -> None:
     assert town.workers.order == ["a", "b"]
 
 
-@pytest.mark.parametrize("failing", [True, False], ids=["the API fails", "the ConfigMap is not there yet"])
-def test_nobody_gets_more_before_those_who_get_less_were_told(failing: bool) -> None:  # noqa: FBT001 - a parameter
+def test_nobody_gets_more_before_those_who_get_less_were_told() -> None:
     town = Town(Limit(Bytes(100)))
     town.bandwidth.source(source("OvaSource", "ova", bandwidth="10"))
     town.bandwidth.source(source())
@@ -107,11 +106,47 @@ def test_nobody_gets_more_before_those_who_get_less_were_told(failing: bool) -> 
         town.bandwidth.begins(uid, "prod", key)
     town.told()
     town.bandwidth.source(source("OvaSource", "ova"))
-    town.workers.failing, town.workers.absent = failing, {"a"}
+    town.workers.failing = {"a"}
     assert town.told() == {"a": 90, "b": 10}
     assert town.wait < 10, "it is tried again soon"
-    town.workers.failing, town.workers.absent = False, set()
+    town.workers.failing = set()
     assert town.told() == {"a": 50, "b": 50}
+
+
+def test_a_worker_that_is_not_there_holds_up_nobody_and_is_told_when_it_is() -> None:
+    town = Town(Limit(Bytes(100)))
+    town.bandwidth.source(source())
+    for uid in "ab":
+        town.bandwidth.begins(uid, "prod", VC)
+    town.told()
+    town.bandwidth.begins("c", "prod", VC)
+    town.workers.absent = {"c"}
+    assert town.told() == {"a": 33, "b": 33}
+    assert town.wait < 10
+    town.bandwidth.ends("a")
+    assert town.told()["b"] == 50
+    town.workers.absent = set()
+    assert town.told()["c"] == 50
+
+
+def test_one_who_cannot_be_told_does_not_keep_others_from_getting_less() -> None:
+    town = Town()
+    town.bandwidth.source(source(bandwidth="100"))
+    for uid in "ab":
+        town.bandwidth.begins(uid, "prod", VC)
+    town.told()
+    town.bandwidth.source(source(bandwidth="10"))
+    town.workers.failing = {"a"}
+    assert town.told() == {"a": 50, "b": 5}
+
+
+def test_what_a_pass_read_is_no_news_where_a_watch_has_told() -> None:
+    town = Town()
+    town.bandwidth.learn(source(bandwidth="10"))
+    assert town.bandwidth.begins("a", "prod", VC) == 10
+    town.bandwidth.source(source(bandwidth="20"))
+    town.bandwidth.learn(source(bandwidth="10"))
+    assert town.told() == {"a": 20}
 
 
 def test_after_a_restart_nobody_is_told_anything_before_his_source_is_known() -> None:

@@ -107,6 +107,12 @@ class Bandwidth:
             self._limits[key] = limit
             self._changed.set()
 
+    def learn(self, source: Object) -> None:
+        """A source as a pass read it, where no watch has told of it yet: what a watch told may be newer."""
+        meta = source["metadata"]
+        if source_key(source["kind"], meta["namespace"], meta["name"]) not in self._limits:
+            self.source(source)
+
     def begins(self, uid: str, namespace: str, source: str) -> Bytes | None:
         """An import transfers from a source, or is seen to; what it may use."""
         transfer = _Transfer(namespace, source)
@@ -162,23 +168,28 @@ class Bandwidth:
             del self._held[uid]
             self._wake(uid)
         shares = self._shares(now)
+        heard, absent = True, False
         for uid in sorted(shares, key=lambda uid: self._gets_more(uid, shares[uid])):
-            if not await self._tell(tell, uid, shares[uid]):
-                return RETRY_S  # whoever gets more is told once whoever gets less has been
+            if not heard and self._gets_more(uid, shares[uid]):
+                break  # not before those who get less were told
+            try:
+                absent |= not await self._tell(tell, uid, shares[uid])
+            except ThresherError as error:
+                log.warning("the worker of %s cannot be told its bandwidth: %s; trying again", uid, error)
+                heard = False
+        if absent or not heard:
+            return RETRY_S
         limits = [self._total, *self._limits.values()]
         untils = [until for limit in limits if (until := limit.at(now).until) is not None]
         seconds = min(((until - now).total_seconds() for until in untils), default=LONGEST_S)
         return min(max(seconds, SHORTEST_S), LONGEST_S)
 
     async def _tell(self, tell: Tell, uid: str, share: Bytes | None) -> bool:
+        """Tell one worker, where there is something new; False where nobody is there yet, or any more."""
         transfer = self._running.get(uid)
         if transfer is None or transfer.source not in self._limits or self._told.get(uid, UNTOLD) == share:
             return True  # after a restart nobody is told anything before his source is known
-        try:
-            found = await tell(transfer.namespace, uid, share)
-        except ThresherError as error:
-            log.warning("the worker of %s cannot be told its bandwidth: %s; trying again", uid, error)
-            return False
+        found = await tell(transfer.namespace, uid, share)
         if found and self._running.get(uid) == transfer:
             self._told[uid] = share
             self._wake(uid)

@@ -162,7 +162,7 @@ class Hands:
             message = f"Waiting for a transfer to end: {tools.slots.running} of {tools.slots.limit} run already."
             return Held(QUEUED, message)
         parts = [self._source.source, *([self._source.secret] if self._source.secret else []), self.vmi]
-        tools.bandwidth.source(self._source.source)
+        tools.bandwidth.learn(self._source.source)
         rate = tools.bandwidth.begins(self.spec.uid, self.spec.namespace, source_of(self.vmi))
         for kind, obj in handover(self.vmi, manifests_yaml(parts), await self._token(), rate):
             await tools.kube.apply(obj, kind)

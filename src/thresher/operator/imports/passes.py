@@ -256,6 +256,8 @@ class Pass:
     def _share(self) -> None:
         """Have a share of the bandwidth for as long as the worker reads."""
         report = self._world.report
+        if self._world.source is not None:
+            self.tools.bandwidth.learn(self._world.source.source)
         whole = report is not None and report.phase in (WorkerPhase.SERVING, WorkerPhase.DONE)
         if transfer_is_over(self._world) or whole:
             self.tools.bandwidth.ends(self.spec.uid)
