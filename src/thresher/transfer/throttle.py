@@ -155,10 +155,13 @@ class _ThrottledStream:
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Read no more than what may pass now."""
+        limits = [throttle for throttle in self._source.throttles if throttle.rate is not None]
+        if not limits or not len(buffer):
+            return self._stream.readinto(buffer)
         taken: list[tuple[Throttle, int]] = []
         granted, count = len(buffer), 0
         try:
-            for throttle in self._source.throttles if granted else ():
+            for throttle in limits:
                 granted = throttle.take(granted, self._source.stop)
                 taken.append((throttle, granted))
             count = self._stream.readinto(buffer[:granted])
