@@ -186,14 +186,16 @@ def qcow2(folder: Path) -> bytes:
 @pytest.mark.parametrize("form", [DiskFormat.RAW, DiskFormat.QCOW2])
 def test_a_transfer_that_is_cancelled_while_it_waits_ends_at_once(form: DiskFormat, tmp_path: Path) -> None:
     stop, waits = threading.Event(), threading.Event()
+    reader = "reader" if form is DiskFormat.RAW else "nbd-client"  # which serves qemu-img
     data = bytes(MIB) if form is DiskFormat.RAW else qcow2(tmp_path)
 
     def pause(event: threading.Event, seconds: float) -> bool:
-        del seconds
+        if threading.current_thread().name != reader:
+            return event.wait(seconds)
         waits.set()
         return event.wait(3600)  # ends by the event, or not while anybody looks
 
-    options = Options(throttles=(Throttle(0, pause=pause),))
+    options = Options(throttles=(Throttle(256 * KIB, pause=pause),))
     failures: list[BaseException] = []
 
     def run() -> None:
@@ -202,7 +204,7 @@ def test_a_transfer_that_is_cancelled_while_it_waits_ends_at_once(form: DiskForm
         except Stopped as error:
             failures.append(error)
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, name="reader")
     thread.start()
     assert waits.wait(60)
     stop.set()
