@@ -111,3 +111,17 @@ def test_scratch_has_room_for_all_disks_and_the_file_system() -> None:
 
 def test_the_command_leaves_the_report_to_the_worker() -> None:
     assert command(VMI, "stop")["data"] == {"command": "stop"}
+
+
+def test_the_worker_begins_at_its_rate_and_its_job_says_which_source_it_counts_for() -> None:
+    made = job(VMI, Bytes(GIB), WORKER, Bytes(1000))
+    assert made["metadata"]["annotations"] == {"thresher.harvesterhci.io/source": "vmwaresource/prod/vc"}
+    arguments = made["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert arguments[arguments.index("--bandwidth") + 1] == "1000"
+    assert "--bandwidth" not in pod()["containers"][0]["args"], "without a limit there is nothing to say"
+
+
+@pytest.mark.parametrize(("rate", "said"), [(None, ""), (Bytes(0), "0"), (Bytes(1000), "1000")])
+def test_the_configmap_says_the_rate_from_the_beginning(rate: Bytes | None, said: str) -> None:
+    objects = {obj["kind"]: obj for _, obj in handover(VMI, "m", "t", rate)}
+    assert objects["ConfigMap"]["data"] == {"command": "", "bandwidth": said}

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StrictInt
 
 from thresher.api.common import (
-    ApiModel,
     ApiObject,
     HttpUrl,
+    LimitedSpec,
     MigrationApiVersion,
     SecretReference,
     SourceStatus,
@@ -21,7 +21,7 @@ _RetryCount = Annotated[StrictInt, AfterValidator(lambda n: n if n > 0 else DEFA
 _RetryDelay = Annotated[StrictInt, AfterValidator(lambda n: n if n > 0 else DEFAULT_UPLOAD_RETRY_DELAY_S)]
 
 
-class OpenstackSourceSpec(ApiModel):
+class OpenstackSourceSpec(LimitedSpec):
     """Where an OpenStack is and how to log in."""
 
     endpoint: HttpUrl = Field(

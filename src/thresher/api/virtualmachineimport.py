@@ -11,9 +11,9 @@ from thresher.api.common import (
     ApiObject,
     MigrationApiVersion,
 )
-from thresher.api.quantity import memory_of_quantity
 from thresher.api.schema import cel, keyed_by, may_be_empty, one_of_any_case
 from thresher.api.status import VirtualMachineImportStatus
+from thresher.model.quantity import memory_of_quantity
 from thresher.model.spec import DiskBus, NicModel, RunStrategy, Verify
 
 DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_S = 60

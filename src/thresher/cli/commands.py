@@ -8,6 +8,7 @@ import click
 
 from thresher import __version__
 from thresher.cli.choices import Algorithm, Listing, Output
+from thresher.model.units import Bytes
 
 EPILOG = (
     "Exit codes: 0 done; 1 a defect of Thresher's; 2 wrong arguments or manifests; 3 malformed input; "
@@ -30,6 +31,33 @@ class _OneOf(click.Choice[str]):
         return value if isinstance(value, self._kind) else self._kind(super().convert(value, param, ctx))
 
 
+class Rate(click.ParamType[Bytes]):
+    """Bytes a second, as a quantity."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Bytes:
+        """The number. Raises BadParameter."""
+        from thresher.model.bandwidth import rate_of
+
+        try:
+            return rate_of(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
+class _Pace(Rate):
+    """More than 0: nobody could raise it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Bytes:
+        """The number. Raises BadParameter."""
+        rate = super().convert(value, param, ctx)
+        return rate or self.fail("must be more than 0", param, ctx)
+
+
+_bandwidth = click.option(
+    "--bandwidth", type=_Pace(), metavar="RATE", help="At most so many bytes a second, such as 100Mi."
+)
 _ca = click.option("--ca", type=FILE, metavar="FILE", help="Trust these certificates (PEM) for HTTPS.")
 _output = click.option(
     "--output", "-o", type=_OneOf(Output), default=Output.TABLE.value, show_default=True, help="How to print it."
@@ -66,16 +94,19 @@ def inspect(source: str, output: Output, ca: Path | None) -> None:
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST", type=FILE)
 @click.option("--checksum", type=_OneOf(Algorithm), help="Hash the finished image too, holes included.")
+@_bandwidth
 @_output
 @_ca
-def convert(source: str, destination: Path, checksum: Algorithm | None, output: Output, ca: Path | None) -> None:
+def convert(
+    source: str, destination: Path, checksum: Algorithm | None, bandwidth: Bytes | None, output: Output, ca: Path | None
+) -> None:
     """Turn one disk image into a sparse RAW file, in one pass and without scratch space.
 
     SRC is a VMDK (or qcow2, VHD, VHDX): a file, '-' or a URL. DST is the file to write.
     """
     from thresher.cli import convert as command
 
-    command.run(source, destination, checksum, output, ca)
+    command.run(source, destination, checksum, bandwidth, output, ca)
 
 
 @root.command(epilog=EPILOG)
@@ -117,6 +148,7 @@ def inventory(manifests: tuple[str, ...], output: Listing) -> None:
     "--disks-per-host", type=AT_LEAST_ONE, default=4, show_default=True, metavar="N",
     help="Disks read at once from one ESXi host.",
 )  # fmt: skip
+@_bandwidth
 @_output
 def run(
     manifests: tuple[str, ...],
@@ -125,6 +157,7 @@ def run(
     imports: int,
     disks_per_source: int,
     disks_per_host: int,
+    bandwidth: Bytes | None,
     output: Output,
     *,
     boot: bool,
@@ -135,7 +168,7 @@ def run(
     """
     from thresher.cli import run as command
 
-    limits = command.Limits.of(imports, disks_per_source, disks_per_host)
+    limits = command.Limits.of(imports, disks_per_source, disks_per_host, bandwidth)
     return command.run(manifests, to, command.Boot(boot, boot_timeout), limits, output)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from thresher.imports.policy import Policy
+from thresher.model.bandwidth import NO_LIMIT, Limit
 
 POLICY = Policy(attempts=12, poll=timedelta(seconds=5))
 """More patient than a command line: a vCenter that restarts takes minutes, and nobody sits and waits."""
@@ -53,6 +54,7 @@ class Settings:
         policy: how patient it is.
         recheck: when an import that is not valid is looked at again, although nothing seems to have changed.
         let_go: how long a deletion waits for a source that does not answer.
+        bandwidth: of all transfers together.
     """
 
     worker: Worker
@@ -62,3 +64,4 @@ class Settings:
     policy: Policy = POLICY
     recheck: timedelta = timedelta(minutes=1)
     let_go: timedelta = timedelta(minutes=10)
+    bandwidth: Limit = NO_LIMIT

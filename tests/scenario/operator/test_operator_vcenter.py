@@ -120,3 +120,15 @@ def test_a_vm_that_is_not_there_ends_the_import_until_the_spec_is_mended(user: U
     assert user.names("jobs,configmaps,pvc,vmimages") == []
     user.change(virtualMachineName="db")
     user.wait_for("virtualMachineCreated")
+
+
+def test_no_vm_is_switched_off_for_a_transfer_that_may_not_begin(user: User, vc: VCenter) -> None:
+    limited = secret_and_source(user, vc).replace("dc: DC0", 'dc: DC0, blackout: ["00:00-12:00", "12:00-24:00"]')
+    user.apply(limited)
+    user.apply(IMPORT.format(namespace=user.namespace, vm="web"))
+    user.wait_for_reason("Blackout")
+    assert vc.power("web") == POWERED_ON
+    user.apply(secret_and_source(user, vc))
+    wait(lambda: vc.power("web") == POWERED_OFF, what="it does not go on", log=user.operator.log)
+    user.delete()
+    assert vc.power("web") == POWERED_ON

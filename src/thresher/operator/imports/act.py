@@ -28,7 +28,7 @@ from thresher.operator.imports.observe import World, current, job_ended, next_at
 from thresher.operator.imports.preflight import scratch_findings
 from thresher.operator.imports.reach import ports_of, require_disk, unreachable
 from thresher.operator.imports.tools import Tools
-from thresher.operator.imports.transfer import handover, job, manifests_yaml, name_of, scratch_size
+from thresher.operator.imports.transfer import handover, job, manifests_yaml, name_of, scratch_size, source_of
 from thresher.operator.kinds import CONFIG_MAP, JOB, ROLE, ROLE_BINDING, SECRET, SERVICE_ACCOUNT
 from thresher.operator.sessions import SourceObjects
 from thresher.ports import Power
@@ -162,10 +162,12 @@ class Hands:
             message = f"Waiting for a transfer to end: {tools.slots.running} of {tools.slots.limit} run already."
             return Held(QUEUED, message)
         parts = [self._source.source, *([self._source.secret] if self._source.secret else []), self.vmi]
-        for kind, obj in handover(self.vmi, manifests_yaml(parts), await self._token()):
+        tools.bandwidth.learn(self._source.source)
+        rate = tools.bandwidth.begins(self.spec.uid, self.spec.namespace, source_of(self.vmi))
+        for kind, obj in handover(self.vmi, manifests_yaml(parts), await self._token(), rate):
             await tools.kube.apply(obj, kind)
         size = scratch_size(self._vm, tools.settings.worker.scratch)
-        await tools.kube.apply(job(self.vmi, size, tools.settings.worker), JOB)
+        await tools.kube.apply(job(self.vmi, size, tools.settings.worker, rate), JOB)
         return None
 
     async def _token(self) -> str:
@@ -218,6 +220,7 @@ async def remove_transfer(tools: Tools, spec: ImportSpec) -> None:
     for kind in (JOB, CONFIG_MAP, SECRET, ROLE_BINDING, ROLE, SERVICE_ACCOUNT):
         await tools.kube.delete(kind, spec.namespace, name)
     tools.slots.give_back(spec.uid)
+    tools.bandwidth.ends(spec.uid)
 
 
 def transfer_is_over(world: World) -> bool:

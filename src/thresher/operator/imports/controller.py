@@ -65,6 +65,7 @@ class ImportController:
         uid = self._uids.pop(key, None)
         if uid is not None:
             self._tools.slots.give_back(uid)
+            self._tools.bandwidth.ends(uid)
             self._tools.power.forget(uid)
             self._tools.metrics.forget(uid)
 

@@ -15,7 +15,10 @@ from thresher.imports.actions import (
     Finish,
     GiveUp,
     Look,
+    PowerOff,
     RunPreflight,
+    ShutDownGuest,
+    TransferDisks,
     Wait,
 )
 from thresher.imports.decide import decide
@@ -24,8 +27,10 @@ from thresher.imports.observed import Failure, Observed
 from thresher.imports.phases import TABLE, Phase, route
 from thresher.imports.status import Condition, ImportStatus, Truth, derive, stamp
 from thresher.model.errors import TargetConflict, TargetUnreachable, ThresherError
+from thresher.model.report import WorkerPhase
 from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState
+from thresher.operator.bandwidth import BLACKOUT, LIMITED, PAUSED
 from thresher.operator.events import NORMAL, WARNING
 from thresher.operator.imports.act import QUEUED, Hands, Held, remove_transfer, transfer_is_over
 from thresher.operator.imports.look import deleted_at, look
@@ -33,7 +38,7 @@ from thresher.operator.imports.memory import Memory, dump
 from thresher.operator.imports.observe import World, observed
 from thresher.operator.imports.render import previous, render
 from thresher.operator.imports.tools import Tools
-from thresher.operator.imports.transfer import STOP, command
+from thresher.operator.imports.transfer import STOP, command, source_of
 from thresher.operator.kinds import CONFIG_MAP, FINALIZER, IMPORT
 from thresher.operator.status import changes, from_json, to_json
 from thresher.targets.harvester.objects import Object
@@ -79,6 +84,7 @@ class Pass:
             return None
         self._world, self.memory = await look(self.tools, self.spec, self.ref, self.memory)
         self._measure()
+        self._share()
         try:
             return await self._go_on()
         finally:
@@ -117,6 +123,9 @@ class Pass:
         return AT_ONCE
 
     async def _do(self, action: Doing, seen: Observed) -> float:
+        self._held = self._not_now(action)
+        if self._held is not None:
+            return IDLE_S
         hands = Hands(self.tools, self.vmi, self.spec, self._world, seen, self.memory, self._save)
         try:
             self._held = await hands.do(action)
@@ -133,6 +142,14 @@ class Pass:
             self.memory = replace(self.memory, recorded=self.memory.recorded.succeeded(action.step))
             return AT_ONCE
         return IDLE_S if self._held.reason == QUEUED else SOON
+
+    def _not_now(self, action: Doing) -> Held | None:
+        """Why a transfer is not begun: while nothing may be read, the source VM need not be off for it."""
+        touched = self.memory.recorded.touched is not None
+        if isinstance(action, TransferDisks) or (isinstance(action, ShutDownGuest | PowerOff) and not touched):
+            paused = self.tools.bandwidth.hold(self.spec.uid, source_of(self.vmi))
+            return Held(paused.reason, paused.message) if paused is not None else None
+        return None
 
     def _until(self, wait: Wait | CheckSource | Look) -> float:
         if isinstance(wait, CheckSource):
@@ -236,6 +253,17 @@ class Pass:
         else:
             self.tools.metrics.still(self.spec.uid)
 
+    def _share(self) -> None:
+        """Have a share of the bandwidth for as long as the worker reads."""
+        report = self._world.report
+        if self._world.source is not None:
+            self.tools.bandwidth.learn(self._world.source.source)
+        whole = report is not None and report.phase in (WorkerPhase.SERVING, WorkerPhase.DONE)
+        if transfer_is_over(self._world) or whole:
+            self.tools.bandwidth.ends(self.spec.uid)
+        else:
+            self.tools.bandwidth.begins(self.spec.uid, self.spec.namespace, source_of(self.vmi))
+
     # -- report ------------------------------------------------------------------------------------------
 
     async def _save(self, memory: Memory) -> None:
@@ -257,7 +285,7 @@ class Pass:
         self.memory = replace(self.memory, phase=status.phase, generation=self._generation())
         after = render(status, self.spec, self.memory, self._world.report, created=seen.target.ours)
         if "conditions" in after:
-            after["conditions"] += await self._refusal(last)
+            after["conditions"] += await self._refusal(last) + self._limited(last)
         patch = changes(before, after)
         meta = self.vmi["metadata"]
         if patch:
@@ -279,12 +307,26 @@ class Pass:
         if held is None and report is not None and report.failure is not None and not transfer_is_over(self._world):
             held = Held(report.failure.reason, report.failure.message)
         if held is None:
+            held = self._paused()
+        if held is None:
             held = _image_failure(self._seen)
         if held is None or TABLE[status.phase].terminal or not status.conditions:
             return status
         ready = replace(status.conditions[0], reason=held.reason, message=held.message)
         ready = stamp((ready,), last.conditions, self.tools.clock())[0]
         return replace(status, conditions=(ready, *status.conditions[1:]))
+
+    def _paused(self) -> Held | None:
+        standing = self.tools.bandwidth.standing(self.spec.uid)
+        return Held(standing.reason, standing.message) if standing is not None and standing.paused else None
+
+    def _limited(self, last: ImportStatus) -> list[Object]:
+        """The condition that says which limit is in force, where one is."""
+        standing = self.tools.bandwidth.standing(self.spec.uid)
+        if standing is None:
+            return []
+        condition = Condition(LIMITED, Truth.TRUE, standing.reason, standing.message)
+        return to_json(stamp((condition,), last.conditions, self.tools.clock()), self.memory.generation)
 
     async def _refusal(self, last: ImportStatus) -> list[Object]:
         """The condition that says that a change of the spec came too late, told once."""
@@ -316,7 +358,7 @@ class Pass:
         if was is not None and (was.reason, was.message) == (ready.reason, ready.message):
             return
         if ready.reason != status.phase.value and not TABLE[status.phase].terminal:
-            kind = NORMAL if self._held is not None else WARNING
+            kind = NORMAL if self._held is not None or ready.reason in (BLACKOUT, PAUSED) else WARNING
             await self.tools.events.tell(self.vmi, ready.reason, ready.message, kind)
 
     async def _stop_worker(self, seen: Observed) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from thresher.model.vm import PowerState
+from thresher.operator.bandwidth import Bandwidth
 from thresher.operator.events import Events
 from thresher.operator.imports.reach import Reach
 from thresher.operator.imports.slots import Slots
@@ -48,6 +49,7 @@ class Tools:
     Attributes:
         power: what was seen of the source VMs' power.
         reach: which ports can be reached from here.
+        bandwidth: how much each transfer may use.
         keys: ``namespace/name`` of each import by its UID.
     """
 
@@ -61,4 +63,5 @@ class Tools:
     metrics: Metrics
     power: PowerSeen = field(default_factory=PowerSeen)
     reach: Reach = field(default_factory=Reach)
+    bandwidth: Bandwidth = field(default_factory=Bandwidth)
     clock: Callable[[], datetime] = _utc_now
