@@ -14,7 +14,9 @@ from thresher.imports.actions import (
     Fail,
     Finish,
     GiveUp,
+    Halt,
     PowerOff,
+    Rest,
     RestorePower,
     ShutDownGuest,
     StartVm,
@@ -91,6 +93,7 @@ observed = st.builds(
     images=st.just(()) | images,
     target=st.builds(TargetSeen, st.sampled_from(TargetState)),
     deletion_asked=st.booleans(),
+    moving=st.booleans(),
     recorded=recorded,
 )
 specs = st.builds(
@@ -102,6 +105,7 @@ specs = st.builds(
     force_power_off=st.booleans(),
     skip_preflight=st.booleans(),
     run_strategy=st.none() | st.sampled_from(RunStrategy),
+    suspend=st.booleans(),
 )
 
 
@@ -128,6 +132,23 @@ def test_there_is_always_an_action_and_it_is_a_safe_one(spec: ImportSpec, seen: 
         assert action.until > NOW
     if isinstance(action, CreateVm):
         assert {image.state for image in seen.images} == {ImageState.READY}
+
+
+@settings(max_examples=400, deadline=None)
+@given(specs, observed)
+def test_a_suspended_import_touches_nothing_and_rests_only_where_nothing_is_owed(
+    spec: ImportSpec, seen: Observed
+) -> None:
+    spec = replace(spec, suspend=True)
+    action = decide(spec, seen, NOW)
+    assert not isinstance(action, TOUCHING)
+    if isinstance(action, Rest):
+        assert not seen.moving
+        owed = seen.recorded.touched and seen.recorded.power_when_found is PowerState.ON
+        assert not owed or seen.power is PowerState.ON, "it rests while the source VM is not as it was found"
+        assert seen.is_off or not seen.left_behind, "it keeps copies of a VM that runs"
+    if isinstance(action, Halt):
+        assert seen.target.state is not TargetState.RUNNING
 
 
 @settings(max_examples=400, deadline=None)

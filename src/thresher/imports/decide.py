@@ -19,8 +19,10 @@ from thresher.imports.actions import (
     FindVm,
     Finish,
     GiveUp,
+    Halt,
     Look,
     PowerOff,
+    Rest,
     RestorePower,
     RunPreflight,
     ShutDownGuest,
@@ -29,13 +31,16 @@ from thresher.imports.actions import (
     TransferDisks,
     Wait,
 )
-from thresher.imports.facts import facts_of, findings_of, preflight_failure, shall_start
+from thresher.imports.facts import facts_of, findings_of, is_finished, owes_power, preflight_failure
 from thresher.imports.observed import DiskState, Failure, ImageState, Observed, Step, TargetState, Tries
 from thresher.imports.phases import Phase, phase_of
 from thresher.imports.policy import DEFAULT, Policy
 from thresher.model.errors import BootError, SourceError, TargetError, ThresherError
 from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState
+
+_STALE = "the source VM runs again, so what was copied of it is stale"
+_AGAIN_ON = "the source VM is switched on again"
 
 Decider = Callable[[ImportSpec, Observed, datetime, Policy], Action]
 
@@ -54,7 +59,7 @@ def decide(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy =
         return _settle(phase, spec, observed, now, policy)
     if observed.recorded.of(Step.LOOK) is not None:
         return _attempt(Look(), spec, observed, now, policy)
-    if phase is not Phase.PENDING:
+    if phase not in (Phase.PENDING, Phase.SUSPENDED):
         if not observed.recorded.accepted:
             return _accept(observed)
         if observed.target.state is TargetState.FOREIGN:
@@ -97,8 +102,7 @@ def _copying(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy
 def _switch_off(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
     recorded = observed.recorded
     if observed.left_behind:
-        why = "the source VM runs again, so what was copied of it is stale"
-        return _attempt(CleanUp(why, again=True), spec, observed, now, policy)
+        return _attempt(CleanUp(_STALE, again=True), spec, observed, now, policy)
     if recorded.power_off_asked is not None:
         return _wait_until_off(spec, recorded.power_off_asked, now, policy)
     if spec.force_power_off or observed.power is PowerState.SUSPENDED:
@@ -161,6 +165,21 @@ def _created(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy
     return _give_up(BootError(f"The new VM did not run within {minutes} minutes: {why}. Look at its console."))
 
 
+def _suspended(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    """Put the source back as it was found, stop what moves, then rest."""
+    if owes_power(observed):
+        if observed.vm is None:  # a run that was broken off before it found again what it switched off
+            return _pending(spec, observed, now, policy)
+        if observed.left_behind:
+            return _attempt(CleanUp(_AGAIN_ON), spec, observed, now, policy)
+        restore = _restore(spec, observed, now, policy)
+        if restore is not None:
+            return restore
+    elif observed.left_behind and not observed.is_off:
+        return _attempt(CleanUp(_STALE), spec, observed, now, policy)
+    return _attempt(Halt(), spec, observed, now, policy) if observed.moving else Rest()
+
+
 _DECIDERS: Mapping[Phase, Decider] = MappingProxyType(
     {
         Phase.PENDING: _pending,
@@ -171,16 +190,10 @@ _DECIDERS: Mapping[Phase, Decider] = MappingProxyType(
         Phase.IMAGE_FAILED: _image_failed,
         Phase.IMAGES_READY: _images_ready,
         Phase.CREATED: _created,
+        Phase.SUSPENDED: _suspended,
     }
 )
 _SETTLED = frozenset(Phase) - _DECIDERS.keys()
-
-
-def is_finished(spec: ImportSpec, observed: Observed) -> bool:
-    """Whether the new VM is as asked for: from then on it belongs to the user and is never removed."""
-    if observed.target.state is TargetState.RUNNING:
-        return True
-    return observed.target.ours and not shall_start(spec, observed)
 
 
 def _settle(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
@@ -190,7 +203,7 @@ def _settle(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, p
     failure = observed.recorded.gave_up
     if phase is Phase.INVALID:
         failure = preflight_failure(spec, observed)
-    owed = _owes_power(observed)
+    owed = owes_power(observed)
     not_restored = None
     if owed and observed.vm is None:  # a run that was broken off before it found again what it switched off
         action = _pending(spec, observed, now, policy)
@@ -210,13 +223,7 @@ def _settle(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, p
 
 
 def _why_clean(phase: Phase) -> str:
-    return "the import is deleted" if phase is Phase.DELETED else "the source VM is switched on again"
-
-
-def _owes_power(observed: Observed) -> bool:
-    """Whether the source VM ran when it was found, and we had a hand in its not running now."""
-    recorded = observed.recorded
-    return recorded.touched is not None and recorded.power_when_found is PowerState.ON
+    return "the import is deleted" if phase is Phase.DELETED else _AGAIN_ON
 
 
 def _restore(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action | None:

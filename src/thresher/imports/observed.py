@@ -44,6 +44,7 @@ class Step(StrEnum):
     CREATE = "create"
     START = "start"
     CLEAN_UP = "clean up"
+    HALT = "halt"
     RESTORE = "restore"
 
 
@@ -191,6 +192,10 @@ class Recorded:
         """The source VM is as it was found: nothing is owed to it any more."""
         return replace(self, touched=None, shutdown_asked=None, power_off_asked=None)
 
+    def rested(self) -> "Recorded":
+        """The import is suspended and the source VM as it was found: it goes on as if it had not been touched."""
+        return replace(self.restored(), start_asked=None, tries=())
+
     def another_run(self) -> "Recorded":
         """The user starts again: failures are forgiven, what was done to the source VM is not forgotten."""
         return replace(self, accepted=False, tries=(), gave_up=None, remakes=0, start_asked=None)
@@ -215,6 +220,7 @@ class Observed:
         images: the images, one for each disk of the VM, in any order.
         target: what is there under the new VM's name.
         deletion_asked: whether the import is to be undone.
+        moving: whether anything outside this process moves the import on: a worker, or an image that is imported.
         recorded: what cannot be observed again.
     """
 
@@ -228,6 +234,7 @@ class Observed:
     images: tuple[ImageSeen, ...] = ()
     target: TargetSeen = TargetSeen()
     deletion_asked: bool = False
+    moving: bool = False
     recorded: Recorded = field(default_factory=Recorded)
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from thresher.imports.facts import disks_done, facts_of, findings_of, images_ready, preflight_failure
+from thresher.imports.facts import disks_done, facts_of, findings_of, images_ready, owes_power, preflight_failure
 from thresher.imports.observed import (
     DiskSeen,
     DiskState,
@@ -166,6 +166,7 @@ def _conditions(observed: Observed, phase: Phase, failure: Failure | None) -> tu
     ready_images = rule.succeeded or observed.target.ours or images_ready(observed)
     return (
         ready,
+        _suspended(observed, phase),
         _source(observed),
         _preflight(observed, phase, failure),
         _of("DisksExported", holds=copied, step=Step.TRANSFER, observed=observed),
@@ -200,10 +201,20 @@ def _source(observed: Observed) -> Condition:
     return Condition("SourceReady", Truth.UNKNOWN, "NotLookedAt")
 
 
+def _suspended(observed: Observed, phase: Phase) -> Condition:
+    if phase is not Phase.SUSPENDED:
+        return Condition("Suspended", Truth.FALSE, "NotAsked")
+    if observed.moving or owes_power(observed):
+        message = "What moves is being stopped, and the source VM put back as it was found."
+        return Condition("Suspended", Truth.FALSE, "Suspending", message)
+    message = "Nothing moves, and the source VM is as it was found. Set spec.suspend to false to go on."
+    return Condition("Suspended", Truth.TRUE, "Suspended", message)
+
+
 def _preflight(observed: Observed, phase: Phase, failure: Failure | None) -> Condition:
     if phase is Phase.INVALID and failure is not None:
         return Condition("PreflightPassed", Truth.FALSE, failure.reason, failure.message)
-    if phase is Phase.PENDING:
+    if phase is Phase.PENDING or (not observed.recorded.accepted and phase is Phase.SUSPENDED):
         return Condition("PreflightPassed", Truth.UNKNOWN, "NotChecked")
     found = len(observed.findings or ())
     return Condition("PreflightPassed", Truth.TRUE, "Passed", f"{found} findings, none of them in the way.")
