@@ -168,6 +168,12 @@ class VirtualMachineImportSpec(ApiModel):
         "refuses any other bytes. boot: the new VM has to come up.",
     )
 
+    suspend: StrictBool = Field(
+        default=False,
+        description="Thresher's own: stop what moves, put the source VM back as it was found, and rest. Finished "
+        "work stays, and false goes on with it. Without effect once the new VM runs.",
+    )
+
     @field_validator("storage_class", "target_name", "memory", mode="before")
     @classmethod
     def _empty_is_absent(cls, value: object) -> object:

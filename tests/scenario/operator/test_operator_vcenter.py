@@ -103,6 +103,37 @@ def test_a_deleted_import_switches_the_source_on_again(user: User, vc: VCenter) 
     wait(lambda: not user.names("jobs,pods,configmaps,pvc,vmimages,vm"), what="something stays")
 
 
+def nothing_is_open(vc: VCenter) -> bool:
+    return not vc.leases()
+
+
+@pytest.mark.parametrize("vm", ["web", "db"], ids=["that-ran", "that-was-off"])
+def test_a_suspended_import_leaves_the_source_as_it_was_found_and_goes_on(user: User, vc: VCenter, vm: str) -> None:
+    found = vc.power(vm)
+    user.apply(secret_and_source(user, vc))
+    vc.faults(bytes_per_second=MIB)
+    user.apply(IMPORT.format(namespace=user.namespace, vm=vm))
+    wait(lambda: any(vc.log().streams.values()) or vc.leases(), what="nothing is copied", log=user.operator.log)
+    assert vc.power(vm) == POWERED_OFF
+    user.change(suspend=True)
+    wait(lambda: "Suspended" in true_conditions(user), what="it is not suspended", log=user.operator.log)
+    assert vc.power(vm) == found
+    assert nothing_is_open(vc)
+    assert user.names("jobs,pods,configmaps,vmimages,vm") == []
+    assert bool(user.names("pvc")) == (vm == "db"), "copies of a VM that runs again are stale, others save work"
+    vc.faults()
+    user.change(suspend=False)
+    user.wait_for("virtualMachineRunning" if vm == "web" else "virtualMachineCreated")
+    user.wait_for_reason("Imported")
+    assert vc.power(vm) == POWERED_OFF
+    if vm == "web":
+        wait(lambda: SAID in user.harvester.console(user.namespace, vm), what="the guest says nothing")
+
+
+def true_conditions(user: User) -> set[str]:
+    return {c["type"] for c in user.status().get("conditions") or [] if c["status"] == "True"}
+
+
 def test_a_changed_secret_is_taken_up_at_once(user: User, vc: VCenter) -> None:
     user.apply(secret_and_source(user, vc, "wr0ng-s3cret"))
     wait(lambda: source_word(user) == "clusterNotReady", what="nobody looked", log=user.operator.log)

@@ -15,6 +15,7 @@ from thresher.imports.actions import (
     Finish,
     GiveUp,
     Look,
+    Rest,
     RunPreflight,
     Wait,
 )
@@ -100,6 +101,8 @@ class Pass:
                 return self._until(action)
             case Accept() | GiveUp():
                 return self._note(action)
+            case Rest():
+                return self._rest()
             case Finish():
                 return await self._finish()
             case Fail():
@@ -143,6 +146,12 @@ class Pass:
         if self._world.report is not None and not self._world.trouble:  # nothing tells that a Pod does not start
             poll = IDLE_S if self._world.power is None else poll
         return pause(wait, self._world.power, self.tools.clock(), poll)
+
+    def _rest(self) -> float | None:
+        """It is suspended: a watch tells when not; but that the source VM runs meanwhile, only a look does."""
+        self.tools.slots.give_back(self.spec.uid)
+        self.memory = replace(self.memory, recorded=self.memory.recorded.rested())
+        return None if self._world.power is None else IDLE_S
 
     async def _finish(self) -> float | None:
         await remove_transfer(self.tools, self.spec)
@@ -266,7 +275,8 @@ class Pass:
         for phase in passed:
             await self._tell(phase, derive(self.spec, seen, last, now, phase=phase))
         await self._tell_trouble(last, status)
-        await self._stop_worker(seen)
+        if status.phase is not Phase.SUSPENDED:
+            await self._stop_worker(seen)
 
     def _generation(self) -> int:
         return int(self.memory.generation or self.vmi["metadata"].get("generation", 0))
