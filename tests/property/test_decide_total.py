@@ -42,7 +42,7 @@ from thresher.imports.observed import (
 from thresher.imports.phases import Phase, route
 from thresher.imports.policy import DEFAULT
 from thresher.imports.status import ImportStatus, Truth, derive
-from thresher.model.spec import ImportSpec, RunStrategy
+from thresher.model.spec import ImportSpec, RunStrategy, Verify
 from thresher.model.units import MiB
 from thresher.model.vm import CpuTopology, Disk, Loss, PowerState, Severity, SourceVM
 
@@ -91,7 +91,7 @@ observed = st.builds(
     power=st.none() | st.sampled_from(PowerState),
     disks=st.just(()) | disks,
     images=st.just(()) | images,
-    target=st.builds(TargetSeen, st.sampled_from(TargetState)),
+    target=st.builds(TargetSeen, st.sampled_from(TargetState), alive=st.none() | st.booleans()),
     deletion_asked=st.booleans(),
     moving=st.booleans(),
     recorded=recorded,
@@ -106,6 +106,7 @@ specs = st.builds(
     skip_preflight=st.booleans(),
     run_strategy=st.none() | st.sampled_from(RunStrategy),
     suspend=st.booleans(),
+    verify=st.sampled_from(Verify),
 )
 
 
@@ -165,6 +166,8 @@ def test_a_status_can_be_derived_of_anything(spec: ImportSpec, seen: Observed) -
     assert len({c.type for c in first.conditions}) == len(first.conditions)
     ready = first.conditions[0]
     assert (ready.status is Truth.TRUE) == (first.phase in (Phase.RUNNING, Phase.HALTED))
+    if spec.verify is Verify.BOOT and seen.target.alive is False:
+        assert first.phase is not Phase.RUNNING, "success is claimed without a sign of life"
 
 
 @settings(max_examples=300, deadline=None)

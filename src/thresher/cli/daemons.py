@@ -1,5 +1,7 @@
 """What runs in a cluster: the operator, and the worker that it starts for each import. Hidden from people's help."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -53,6 +55,10 @@ def worker(
     envvar="THRESHER_SCRATCH_FACTOR", help="Room on a worker's volume for each byte of disk.",
 )  # fmt: skip
 @click.option(
+    "--boot-wait-seconds", type=AT_LEAST_ONE, default=900, show_default=True, envvar="THRESHER_BOOT_WAIT_SECONDS",
+    help="How long a new VM may take to run, or with verify: boot to give a sign of life.",
+)  # fmt: skip
+@click.option(
     "--lease-namespace", default="", envvar="THRESHER_LEASE_NAMESPACE",
     help="Elect a leader by a Lease in this namespace; none if left out.",
 )  # fmt: skip
@@ -67,14 +73,16 @@ def operator(
     disk_port: int,
     scratch_storage_class: str,
     scratch_factor: float,
+    boot_wait_seconds: int,
     lease_namespace: str,
     port: int,
     log_level: str,
 ) -> None:
     """Import what VirtualMachineImports ask for: what runs in the cluster."""
     from thresher.operator.main import Process, run
-    from thresher.operator.settings import Scratch, Settings, Worker
+    from thresher.operator.settings import POLICY, Scratch, Settings, Worker
 
     scratch = Scratch(scratch_storage_class, scratch_factor)
-    settings = Settings(Worker(worker_image, disk_port, scratch), namespaces, max_transfers)
+    policy = replace(POLICY, boot_wait=timedelta(seconds=boot_wait_seconds))
+    settings = Settings(Worker(worker_image, disk_port, scratch), namespaces, max_transfers, policy=policy)
     run(settings, Process(lease_namespace, port=port, log_level=log_level))

@@ -41,6 +41,7 @@ from thresher.model.vm import PowerState
 
 _STALE = "the source VM runs again, so what was copied of it is stale"
 _AGAIN_ON = "the source VM is switched on again"
+_MINUTES_FROM_S = 120
 
 Decider = Callable[[ImportSpec, Observed, datetime, Policy], Action]
 
@@ -159,10 +160,22 @@ def _created(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy
         return _attempt(StartVm(), spec, observed, now, policy)
     due = recorded.start_asked + policy.boot_wait
     if now < due:
-        return Wait("the new VM to run", due)
+        silent = observed.target.state is TargetState.RUNNING
+        return Wait("the new VM's guest agent to connect" if silent else "the new VM to run", due)
+    return _give_up(_not_booted(observed, policy.boot_wait))
+
+
+def _not_booted(observed: Observed, wait: timedelta) -> BootError:
+    seconds = int(wait.total_seconds())
+    waited = f"{seconds // 60} minutes" if seconds >= _MINUTES_FROM_S else f"{seconds} s"
+    if observed.target.state is TargetState.RUNNING:
+        return BootError(
+            f"The new VM runs, but its guest gave no sign of life within {waited}, which verify: boot asks for: no "
+            "guest agent connected. Look at its console. Where the guest is well, install qemu-guest-agent in it, or "
+            "import without verify: boot. The new VM is left running, and the source VM off."
+        )
     why = observed.target.message or "it gave no reason"
-    minutes = policy.boot_wait.seconds // 60
-    return _give_up(BootError(f"The new VM did not run within {minutes} minutes: {why}. Look at its console."))
+    return BootError(f"The new VM did not run within {waited}: {why}. Look at its console.")
 
 
 def _suspended(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
@@ -203,6 +216,8 @@ def _settle(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, p
     failure = observed.recorded.gave_up
     if phase is Phase.INVALID:
         failure = preflight_failure(spec, observed)
+    if observed.target.state is TargetState.RUNNING:  # never removed, and never two of them at once
+        return Finish() if failure is None or phase is Phase.DELETED else Fail(failure)
     owed = owes_power(observed)
     not_restored = None
     if owed and observed.vm is None:  # a run that was broken off before it found again what it switched off

@@ -120,10 +120,17 @@ class TargetState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TargetSeen:
-    """The new VM, or a stranger of its name."""
+    """The new VM, or a stranger of its name.
+
+    Attributes:
+        state: what is there.
+        message: why it does not run, in the target's words.
+        alive: whether its guest gave a sign of life; None where the target cannot tell.
+    """
 
     state: TargetState = TargetState.ABSENT
     message: str = ""
+    alive: bool | None = None
 
     @property
     def ours(self) -> bool:

@@ -21,7 +21,7 @@ from thresher.imports.observed import (
     TargetState,
 )
 from thresher.imports.phases import TABLE, Phase, StatusWord, phase_of
-from thresher.model.spec import ImportSpec
+from thresher.model.spec import ImportSpec, Verify
 from thresher.model.units import Bytes
 from thresher.model.vm import Loss, PowerState
 
@@ -124,7 +124,7 @@ def derive(
         message=message,
         percent=_percent(observed, at),
         import_conditions=stamp(_import_conditions(observed, at), previous.import_conditions, now),
-        conditions=stamp(_conditions(observed, at, failure), previous.conditions, now),
+        conditions=stamp(_conditions(spec, observed, at, failure), previous.conditions, now),
         disks=_rows(observed, previous, now),
         findings=findings_of(spec, observed),
     )
@@ -154,7 +154,7 @@ def _with_what_is_owed(failure: Failure, observed: Observed) -> Failure:
     return failure
 
 
-def _conditions(observed: Observed, phase: Phase, failure: Failure | None) -> tuple[Condition, ...]:
+def _conditions(spec: ImportSpec, observed: Observed, phase: Phase, failure: Failure | None) -> tuple[Condition, ...]:
     rule = TABLE[phase]
     if rule.succeeded:
         ready = Condition("Ready", Truth.TRUE, "Imported", "The new VM is as asked for.")
@@ -178,6 +178,7 @@ def _conditions(observed: Observed, phase: Phase, failure: Failure | None) -> tu
             step=Step.START,
             observed=observed,
         ),
+        *_alive(spec, observed),
     )
 
 
@@ -209,6 +210,16 @@ def _suspended(observed: Observed, phase: Phase) -> Condition:
         return Condition("Suspended", Truth.FALSE, "Suspending", message)
     message = "Nothing moves, and the source VM is as it was found. Set spec.suspend to false to go on."
     return Condition("Suspended", Truth.TRUE, "Suspended", message)
+
+
+def _alive(spec: ImportSpec, observed: Observed) -> tuple[Condition, ...]:
+    """Whether the guest gave a sign of life, where that is asked for and the target can tell."""
+    alive = observed.target.alive
+    if spec.verify is not Verify.BOOT or alive is None:
+        return ()
+    if alive:
+        return (Condition("GuestAlive", Truth.TRUE, "AgentConnected"),)
+    return (Condition("GuestAlive", Truth.FALSE, "NoSignOfLife", "No guest agent has connected yet."),)
 
 
 def _preflight(observed: Observed, phase: Phase, failure: Failure | None) -> Condition:

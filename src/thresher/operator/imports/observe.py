@@ -197,7 +197,7 @@ def target_seen(state: VmState) -> TargetSeen:
         return TargetSeen(TargetState.FOREIGN, state.message)
     if not state.exists:
         return TargetSeen(TargetState.ABSENT, state.message)
-    return TargetSeen(TargetState.RUNNING if state.running else TargetState.CREATED, state.message)
+    return TargetSeen(TargetState.RUNNING if state.running else TargetState.CREATED, state.message, state.alive)
 
 
 def pod_trouble(pods: list[Object], claim: Object | None) -> str:

@@ -13,6 +13,7 @@ from thresher.targets.harvester.facts import (
     DISK_KEY,
     ImageFacts,
     ImageWord,
+    agent_connected,
     backend_of,
     belongs_to,
     image_facts,
@@ -87,7 +88,8 @@ class HarvesterTarget:
         if not belongs_to(found, spec.uid):
             return VmState(exists=True, running=False, foreign=True)
         running = bool((found.get("status") or {}).get("ready"))
-        return VmState(exists=True, running=running, message="" if running else machine_message(found))
+        message = "" if running else machine_message(found)
+        return VmState(exists=True, running=running, message=message, alive=agent_connected(found))
 
     async def discard(self, spec: ImportSpec, vm: SourceVM | None, *, keep_ready: bool = False) -> bool:
         """Remove the VM, the volumes and the images of this import (finished ones on request not); whether all is gone.
