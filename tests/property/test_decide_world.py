@@ -29,7 +29,7 @@ TROUBLE = st.builds(
     st.lists(st.sampled_from(["", "", "", "", "", "", "error", "kill"]), max_size=70),
     st.sampled_from(["", "refuse", "cancel"]),
 )
-PATIENT = Policy(attempts=100, restore_attempts=100, boot_wait=timedelta(minutes=3))
+PATIENT = Policy(attempts=100, budget=1000, restore_attempts=100, boot_wait=timedelta(minutes=3))
 """More patient than the longest list of troubles: only refusals and time-outs make an import give up."""
 
 

@@ -246,3 +246,20 @@ def test_defect_07_a_failed_image_is_made_again_and_not_for_ever() -> None:
     seen = replace(COPIED, images=images)
     assert decide(SPEC, seen, NOW + timedelta(hours=1)) == SubmitImages(("b",), remake=True)
     assert isinstance(decide(SPEC, remember(seen, remakes=DEFAULT.remakes), NOW + timedelta(hours=1)), GiveUp)
+
+
+def test_an_import_that_fails_too_often_in_all_gives_up_and_still_restores_its_source() -> None:
+    cut = Failure("StreamCut", "It stopped.", retryable=True)
+    seen = Observed(source_ready=True, recorded=replace(Recorded().failed(Step.FIND, cut, NOW), failures=9))
+    action = decide(SPEC, seen, NOW + timedelta(hours=1), Policy(budget=9))
+    assert isinstance(action, GiveUp)
+    assert action.failure.message.startswith("It stopped.")
+    recorded = Recorded(accepted=True, power_when_found=PowerState.ON, touched=NOW, failures=99, gave_up=cut)
+    owed = Observed(source_ready=True, vm=VM, findings=(), power=PowerState.OFF, recorded=recorded)
+    restoring = replace(owed, recorded=recorded.failed(Step.RESTORE, cut, NOW))
+    assert isinstance(decide(SPEC, restoring, NOW + timedelta(hours=1), Policy(budget=9)), RestorePower)
+
+
+def test_progress_costs_nothing_of_the_budget() -> None:
+    cut = Failure("StreamCut", "It stopped.", retryable=True)
+    assert Recorded().failed(Step.TRANSFER, cut, NOW, got_further=True).failures == 0

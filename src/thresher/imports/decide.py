@@ -5,6 +5,7 @@ an import goes on where the world stands. :func:`decide` must be called again af
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -35,6 +36,7 @@ from thresher.imports.facts import facts_of, findings_of, is_finished, owes_powe
 from thresher.imports.observed import DiskState, Failure, ImageState, Observed, Step, TargetState, Tries
 from thresher.imports.phases import Phase, phase_of
 from thresher.imports.policy import DEFAULT, Policy
+from thresher.imports.retries import next_attempt, next_remake
 from thresher.model.errors import BootError, SourceError, TargetError, ThresherError
 from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState
@@ -143,7 +145,7 @@ def _image_failed(spec: ImportSpec, observed: Observed, now: datetime, policy: P
     remakes = observed.recorded.remakes
     if remakes >= policy.remakes:
         return GiveUp(failed[0].failure or unknown)
-    due = max((i.since for i in failed if i.since), default=now) + policy.delay(remakes + 1, spec.uid)
+    due = next_remake(spec, observed, policy) or now
     if now < due and any(image.since for image in failed):
         return Wait("the failed image to be made again", due)
     keys = tuple(image.key for image in failed)
@@ -258,6 +260,12 @@ def _give_up(error: ThresherError) -> GiveUp:
     return GiveUp(Failure.of(error))
 
 
+def _spent(observed: Observed, policy: Policy) -> bool:
+    """Whether the import has failed too often in all. What has to be put right afterwards is not bounded by it."""
+    ending = observed.recorded.gave_up is not None or observed.deletion_asked
+    return observed.recorded.failures >= policy.budget and not ending
+
+
 def _attempt(
     action: Doing,
     spec: ImportSpec,
@@ -273,5 +281,8 @@ def _attempt(
         return action
     if not tries.failure.retryable or tries.count >= (limit or policy.attempts):
         return GiveUp(tries.failure)
-    due = tries.last + policy.delay(tries.count, f"{spec.uid}:{action.step}")
+    if limit is None and _spent(observed, policy):
+        spent = f"{tries.failure.message} This was failure {observed.recorded.failures} of this import: it gives up."
+        return GiveUp(replace(tries.failure, message=spent))
+    due = next_attempt(tries, spec, policy)
     return Wait(f"another attempt to {action.step}: {tries.failure.message}", due) if now < due else action

@@ -21,6 +21,8 @@ from thresher.imports.observed import (
     TargetState,
 )
 from thresher.imports.phases import TABLE, Phase, StatusWord, phase_of
+from thresher.imports.policy import DEFAULT, Policy
+from thresher.imports.retries import retries
 from thresher.model.spec import ImportSpec, Verify
 from thresher.model.units import Bytes
 from thresher.model.vm import Loss, PowerState
@@ -101,6 +103,7 @@ def derive(
     now: datetime,
     *,
     phase: Phase | None = None,
+    policy: Policy = DEFAULT,
 ) -> ImportStatus:
     """Derive the status.
 
@@ -110,6 +113,7 @@ def derive(
         previous: the last status, for the times of change and a word that stays.
         now: the time.
         phase: a phase that was passed on the way, to be reported as such; None for where the import stands.
+        policy: what decides on further attempts.
     """
     at = phase if phase is not None else phase_of(facts_of(spec, observed))
     word = TABLE[at].word
@@ -118,13 +122,14 @@ def derive(
     if TABLE[at].succeeded or at is Phase.DELETED:
         said = TABLE[at].waits_for.removeprefix("nothing: ")
         message = f"{said[:1].upper()}{said[1:]}."
+    conditions = (*_conditions(spec, observed, at, failure), _retrying(spec, observed, at, policy))
     return ImportStatus(
         phase=at,
         import_status=previous.import_status if word is None else word,
         message=message,
         percent=_percent(observed, at),
         import_conditions=stamp(_import_conditions(observed, at), previous.import_conditions, now),
-        conditions=stamp(_conditions(spec, observed, at, failure), previous.conditions, now),
+        conditions=stamp(conditions, previous.conditions, now),
         disks=_rows(observed, previous, now),
         findings=findings_of(spec, observed),
     )
@@ -200,6 +205,15 @@ def _source(observed: Observed) -> Condition:
     if failure is not None:
         return Condition("SourceReady", Truth.FALSE, failure.reason, failure.message)
     return Condition("SourceReady", Truth.UNKNOWN, "NotLookedAt")
+
+
+def _retrying(spec: ImportSpec, observed: Observed, phase: Phase, policy: Policy) -> Condition:
+    """What is tried again, why, how often and when next."""
+    said = () if TABLE[phase].terminal or observed.recorded.gave_up else retries(spec, observed, policy)
+    if not said:
+        return Condition("Retrying", Truth.FALSE, "NothingFailed")
+    spent = f"{observed.recorded.failures} of {policy.budget} failures that this import may have."
+    return Condition("Retrying", Truth.TRUE, "AttemptFailed", " ".join([*said, spent]))
 
 
 def _suspended(observed: Observed, phase: Phase) -> Condition:

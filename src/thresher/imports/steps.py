@@ -151,7 +151,7 @@ class ImportRun:
         last = self._status.phase
         passed = phases[phases.index(last) + 1 : -1] if last in phases[:-1] else ()
         for phase in (*passed, phases[-1]):
-            status = derive(self._spec, self._seen, self._status, self._hooks.clock(), phase=phase)
+            status = derive(self._spec, self._seen, self._status, self._hooks.clock(), phase=phase, policy=self._policy)
             if status != self._status:
                 self._status = status
                 self._hooks.on_status(status)

@@ -9,6 +9,7 @@ from thresher.imports.observed import (
     ImageSeen,
     ImageState,
     Observed,
+    Retry,
     TargetSeen,
     TargetState,
 )
@@ -85,8 +86,17 @@ def observed(world: World, memory: Memory, kind: str, *, deleting: bool) -> Obse
         target=target_seen(world.target),
         deletion_asked=deleting,
         moving=_moving(world),
+        retry=_retry(world),
         recorded=memory.recorded,
     )
+
+
+def _retry(world: World) -> Retry | None:
+    """What the worker tries again."""
+    report = world.report
+    if report is None or report.failure is None or report.phase is not WorkerPhase.EXPORTING or job_ended(world.job):
+        return None
+    return Retry("copy the disks", report.attempt, report.failure, report.retry_at)
 
 
 def _moving(world: World) -> bool:

@@ -262,7 +262,7 @@ class Pass:
         last = previous(before, self.memory.phase)
         phases = route(facts_of(self.spec, seen))
         passed = phases[phases.index(last.phase) + 1 :] if last.phase in phases else phases[-1:]
-        status = self._explained(derive(self.spec, seen, last, now), last)
+        status = self._explained(derive(self.spec, seen, last, now, policy=self.tools.settings.policy), last)
         self.memory = replace(self.memory, phase=status.phase, generation=self._generation())
         after = render(status, self.spec, self.memory, self._world.report, created=seen.target.ours)
         if "conditions" in after:
