@@ -55,6 +55,10 @@ def worker(
     envvar="THRESHER_SCRATCH_FACTOR", help="Room on a worker's volume for each byte of disk.",
 )  # fmt: skip
 @click.option(
+    "--cross-namespace-sources/--no-cross-namespace-sources", default=True, show_default=True,
+    envvar="THRESHER_CROSS_NAMESPACE_SOURCES", help="Imports may use other namespaces' sources that do not say.",
+)  # fmt: skip
+@click.option(
     "--boot-wait-seconds", type=AT_LEAST_ONE, default=900, show_default=True, envvar="THRESHER_BOOT_WAIT_SECONDS",
     help="How long a new VM may take to run, or with verify: boot to give a sign of life.",
 )  # fmt: skip
@@ -73,6 +77,7 @@ def operator(
     disk_port: int,
     scratch_storage_class: str,
     scratch_factor: float,
+    cross_namespace_sources: bool,  # noqa: FBT001 -- click passes it by name
     boot_wait_seconds: int,
     lease_namespace: str,
     port: int,
@@ -84,5 +89,8 @@ def operator(
 
     scratch = Scratch(scratch_storage_class, scratch_factor)
     policy = replace(POLICY, boot_wait=timedelta(seconds=boot_wait_seconds))
-    settings = Settings(Worker(worker_image, disk_port, scratch), namespaces, max_transfers, policy=policy)
+    worker_pod = Worker(worker_image, disk_port, scratch)
+    settings = Settings(
+        worker_pod, namespaces, max_transfers, cross_namespace_sources=cross_namespace_sources, policy=policy
+    )
     run(settings, Process(lease_namespace, port=port, log_level=log_level))

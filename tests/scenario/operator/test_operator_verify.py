@@ -48,7 +48,7 @@ def test_sha512_is_what_harvester_compares(user: User) -> None:
     user.import_changed(verify="sha512", runStrategy="Halted")
     user.wait_for("virtualMachineCreated")
     user.wait_for_reason("Imported")
-    made_of = {notes(claim)["harvesterhci.io/imageId"]: claim["metadata"]["name"] for claim in user.get("pvc")["items"]}
+    made_of = {notes(c).get("harvesterhci.io/imageId"): c["metadata"]["name"] for c in user.get("pvc")["items"]}
     for image in user.get("vmimages")["items"]:
         claim = made_of[f"{user.namespace}/{image['metadata']['name']}"]
         with user.harvester.disk_bytes(user.namespace, claim).open("rb") as raw:

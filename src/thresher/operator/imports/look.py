@@ -31,7 +31,7 @@ async def look(tools: Tools, spec: ImportSpec, ref: SourceReference, memory: Mem
     Raises:
         TargetError: the API server does not answer; nothing can be decided.
     """
-    source, failure = await _source(tools, ref)
+    source, failure = await _source(tools, ref, spec.namespace)
     name = name_of(spec.uid)
     job = await tools.kube.get(JOB, spec.namespace, name)
     config = await tools.kube.get(CONFIG_MAP, spec.namespace, name) if job is not None else None
@@ -64,9 +64,9 @@ def _counted(tools: Tools, memory: Memory, world: World) -> Memory:
     return replace(memory, recorded=failed, failed_job=uid)
 
 
-async def _source(tools: Tools, ref: SourceReference) -> tuple[SourceObjects | None, Failure | None]:
+async def _source(tools: Tools, ref: SourceReference, user: str) -> tuple[SourceObjects | None, Failure | None]:
     try:
-        found = await read_source(tools.kube, ref)
+        found = await read_source(tools.kube, ref, user, across=tools.settings.cross_namespace_sources)
     except (SourceNotFound, UsageError) as error:
         return None, Failure.of(error)
     if found.ready:
