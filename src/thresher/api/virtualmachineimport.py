@@ -165,7 +165,8 @@ class VirtualMachineImportSpec(ApiModel):
     verify: Verify = Field(
         default=Verify.DEFAULT,
         description="Thresher's own: what is proved beyond the checksums that always are. sha512: Harvester "
-        "refuses any other bytes. boot: the new VM has to come up.",
+        "refuses any other bytes. boot: the new VM has to come up, and its guest to give a sign of life: a guest agent "
+        "that connects (in a cluster), or words on the serial console (thresher run).",
     )
 
     suspend: StrictBool = Field(

@@ -60,7 +60,8 @@ def decide(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy =
     phase = phase_of(facts_of(spec, observed))
     if phase in _SETTLED:
         return _settle(phase, spec, observed, now, policy)
-    if observed.recorded.of(Step.LOOK) is not None:
+    stopping = phase is Phase.SUSPENDED and observed.moving  # which needs no answer of the source
+    if observed.recorded.of(Step.LOOK) is not None and not stopping:
         return _attempt(Look(), spec, observed, now, policy)
     if phase not in (Phase.PENDING, Phase.SUSPENDED):
         if not observed.recorded.accepted:

@@ -230,6 +230,10 @@ or a suspension takes effect wherever the import stood.
   not run yet are removed, and the source VM is put back as it was found. What saves work stays: the scratch
   volume with its ledger, and finished images. `suspend: false` goes on from there, except where the source VM
   ran meanwhile: copies of it are stale, and are removed before it is switched on again or once it is seen to run.
+- `verify: boot` claims success only after a sign of life, which in a cluster is KubeVirt's condition
+  AgentConnected. Without one within the boot wait (15 minutes) the import fails and says so. The new VM is then
+  left running and the source VM off, as the two must never run at once: whoever looks at the console decides.
+- What failed is tried again ever more slowly; the condition `Retrying` says what, why, how often and when next.
 - A VM that was off is created and not started: the import is then finished, and its status word stays
   `virtualMachineCreated`. An imported OVA is started. `runStrategy` overrides both.
 """
