@@ -31,7 +31,8 @@ def long_ranges(user: User, since: int, until: int | None) -> list[tuple[int, in
     return [(pair[0], pair[1]) for pair in found if len(pair) == 2 and pair[1] - pair[0] > MIB // 4]
 
 
-def test_an_import_is_suspended_while_it_copies_and_goes_on_from_its_ledger(user: User) -> None:
+def copying(user: User) -> None:
+    """Have half a MiB copied, slowly."""
     user.web.faults = SLOW
     user.import_ova()
     user.wait_for("sourceReady")
@@ -40,21 +41,39 @@ def test_an_import_is_suspended_while_it_copies_and_goes_on_from_its_ledger(user
         what="nothing is copied",
         log=user.operator.log,
     )
-    suspend(user)
-    assert user.word() == "sourceReady", "the word tells how far it is"
-    assert user.ready()[0] == "Suspended"
-    wait(lambda: not user.names(MOVING), what=f"something of the worker stays: {user.names(MOVING)}")
-    assert user.names("pvc") == [f"thresher-{user.get('virtualmachineimport.migration', 'demo')['metadata']['uid']}"]
-    user.web.faults = Faults()
-    before = len(user.web.requests)
+
+
+def goes_on(user: User, before: int) -> None:
+    """It ends well, and what was copied up to that many requests is not asked for again."""
     first = {end: start for start, end in reversed(long_ranges(user, 0, before))}
-    user.change(suspend=False)
     user.wait_for("virtualMachineRunning")
     again = [(start, end) for start, end in long_ranges(user, before, None) if end in first]
     assert again
     assert all(start > first[end] for start, end in again), f"it began anew: {first}, then {again}"
+
+
+def test_an_import_is_suspended_while_it_copies_and_goes_on_from_its_ledger(user: User) -> None:
+    copying(user)
+    suspend(user)
+    assert user.word() == "sourceReady", "the word tells how far it is"
+    assert user.ready()[0] == "Suspended"
+    assert user.names(MOVING) == []
+    assert user.names("pvc") == [f"thresher-{user.get('virtualmachineimport.migration', 'demo')['metadata']['uid']}"]
+    user.web.faults = Faults()
+    before = len(user.web.requests)
+    user.change(suspend=False)
+    goes_on(user, before)
     wait(lambda: not user.names(MOVING), what="the transfer's objects stay")
-    assert not [name for name in user.names("pvc") if name.startswith("thresher-")]
+    wait(lambda: not [name for name in user.names("pvc") if name.startswith("thresher-")], what="scratch stays")
+
+
+def test_a_worker_whose_node_is_drained_goes_on_elsewhere_from_its_ledger(user: User) -> None:
+    copying(user)
+    (pod,) = user.names("pods")
+    before = len(user.web.requests)
+    assert user.cluster.kubectl("delete", "pod", pod, "-n", user.namespace, "--timeout=60s").returncode == 0
+    user.web.faults = Faults()
+    goes_on(user, before)
 
 
 @pytest.mark.parametrize(
