@@ -12,7 +12,7 @@ EVERYTHING = "jobs,pods,secrets,configmaps,serviceaccounts,roles,rolebindings,pv
 
 
 @pytest.mark.parametrize(
-    ("word", "spec", "web", "harvester"),
+    ("word", "spec", "slow", "broken"),
     [
         ("virtualMachineImportInvalid", {"storageClass": "no-such-class"}, Faults(), HarvesterFaults()),
         ("sourceReady", {}, Faults(rate=MIB // 4), HarvesterFaults()),
@@ -22,11 +22,11 @@ EVERYTHING = "jobs,pods,secrets,configmaps,serviceaccounts,roles,rolebindings,pv
     ],
 )
 def test_an_import_that_is_deleted_leaves_nothing(
-    user: User, word: str, spec: dict[str, str], web: Faults, harvester: HarvesterFaults
+    user: User, word: str, spec: dict[str, str], slow: Faults, broken: HarvesterFaults
 ) -> None:
     before = user.names(EVERYTHING)
-    user.web.faults = web
-    user.harvester.fail(harvester)
+    user.web.faults = slow
+    user.harvester.fail(broken)
     user.import_changed(**spec)
     user.wait_for(word)
     user.delete()
