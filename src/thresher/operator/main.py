@@ -57,7 +57,7 @@ class Process:
     lease_namespace: str = ""
     lease_name: str = "thresher"
     port: int = 8081
-    host: str = "0.0.0.0"  # noqa: S104 -- the kubelet and Prometheus come from outside the Pod
+    host: str = "0.0.0.0"  # noqa: S104 -- the kubelet and Prometheus come from outside the Pod  # nosec B104
     log_level: str = "info"
 
 
