@@ -31,6 +31,7 @@ from thresher.operator.sources import SourceController
 from thresher.operator.triggers import Triggers
 from thresher.targets.harvester.preflight import HarvesterPreflight
 from thresher.targets.harvester.target import HarvesterTarget
+from thresher.wiring.preflight import WithRules
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,8 @@ async def _work(kube: Kube, settings: Settings, metrics: Metrics, ready: asyncio
     triggers = Triggers(imports, sources)
     slots = Slots(settings.transfers, triggers.wake)
     events = Events(kube)
-    tools = Tools(kube, events, sessions, HarvesterTarget(kube), HarvesterPreflight(kube), slots, settings, metrics)
+    preflight = WithRules(HarvesterPreflight(kube))
+    tools = Tools(kube, events, sessions, HarvesterTarget(kube), preflight, slots, settings, metrics)
     metrics.depth("imports", lambda: len(imports))
     metrics.depth("sources", lambda: len(sources))
     metrics.transfers("running", lambda: slots.running)

@@ -218,7 +218,7 @@ def _wave(
 
 def _scratch(members: Sequence[PlannedVM], spans: Sequence[Span]) -> Bytes:
     """The most that imports need at any one time: a worker keeps a VM's disks until its images are stored."""
-    changes = [(span.copies, vm.sizes.used) for vm, span in zip(members, spans, strict=True)]
+    changes: list[tuple[float, int]] = [(span.copies, vm.sizes.used) for vm, span in zip(members, spans, strict=True)]
     changes += [(span.ends, -vm.sizes.used) for vm, span in zip(members, spans, strict=True)]
     most = held = 0
     for _, change in sorted(changes):

@@ -111,7 +111,7 @@ def plan_networks(
         same.sort(key=lambda path: (not path.startswith(f"{namespace}/"), path))
         row = match_network(chosen, network)
         if row is not None and row.destination:
-            destination = "" if row.destination == MANAGEMENT else _qualified(row.destination, namespace)
+            destination: str | None = "" if row.destination == MANAGEMENT else _qualified(row.destination, namespace)
         else:
             destination = same[0] if same else None
         picked = row is not None and bool(row.destination)

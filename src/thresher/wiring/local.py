@@ -8,6 +8,7 @@ from thresher.model.spec import ImportSpec, Verify
 from thresher.model.vm import SourceVM
 from thresher.targets.local import LocalTarget
 from thresher.wiring.images import local_transfer
+from thresher.wiring.preflight import WithRules
 from thresher.wiring.sources import OpenSource
 
 
@@ -29,7 +30,7 @@ def local_import(spec: ImportSpec, source: OpenSource, folder: Path) -> LocalImp
         transfer=local_transfer(image_checksum=checksum),
         target=target,
         power=source.power,
-        preflight=target,
+        preflight=WithRules(target),
         discard=target,
     )
     return LocalImport(spec, ports, target)
