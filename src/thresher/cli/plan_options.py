@@ -17,7 +17,7 @@ _SECONDS = click.FloatRange(min=0)
 _BITS = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<prefix>[kMGT]?)bit", re.IGNORECASE)
 
 
-class _Written(click.ParamType):
+class _Written(click.ParamType[Any]):
     """Something that a function reads."""
 
     def __init__(self, name: str, read: Callable[[str], Any]) -> None:

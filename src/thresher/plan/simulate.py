@@ -7,7 +7,7 @@ being copied share the bandwidth evenly.
 """
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -76,7 +76,7 @@ class Span:
     ends: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Running:
     job: Job
     begins: float
@@ -85,7 +85,7 @@ class _Running:
     copied: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Flow:
     of: _Running
     left: float
@@ -99,7 +99,7 @@ class _Clockwork:
     waiting: deque[Job]
     now: float = 0.0
     running: int = 0
-    timers: list[tuple[float, int, _Running]] = field(default_factory=list)
+    timers: list[tuple[float, Callable[[_Running], None], _Running]] = field(default_factory=list)
     queued: list[_Flow] = field(default_factory=list)
     flows: list[_Flow] = field(default_factory=list)
     hosts: Counter[str] = field(default_factory=Counter)
@@ -117,7 +117,7 @@ class _Clockwork:
         while self.waiting and self.running < self.limits.imports:
             job = self.waiting.popleft()
             self.running += 1
-            self.timers.append((self.now + job.before_s, 0, _Running(job, self.now, len(job.disks))))
+            self.timers.append((self.now + job.before_s, self._copy, _Running(job, self.now, len(job.disks))))
 
     def _begin(self) -> None:
         """Give disks that wait a place, in the order of coming, past those whose host has none."""
@@ -142,12 +142,11 @@ class _Clockwork:
         if self.flows:
             rate, least = self._rate(), min(flow.left for flow in self.flows)
             first = self.now + least / rate
-            if first <= due:
-                self._progress(least)
-                self.now = first
-                return
-            self._progress((due - self.now) * rate)
-        self.now = due
+            amount = least if first <= due else (due - self.now) * rate
+            self.now = min(first, due)
+            self._progress(amount)
+        else:
+            self.now = due
         self._ring()
 
     def _progress(self, amount: float) -> None:
@@ -156,26 +155,24 @@ class _Clockwork:
         for flow in [flow for flow in self.flows if flow.left <= 0]:
             self.flows.remove(flow)
             self.hosts[flow.of.job.host] -= 1
-            self.timers.append((self.now, 1, flow.of))
+            flow.of.left -= 1
+            if not flow.of.left:
+                self._finish(flow.of)
 
     def _ring(self) -> None:
         due = [timer for timer in self.timers if timer[0] <= self.now]
         self.timers = [timer for timer in self.timers if timer[0] > self.now]
-        for _, what, one in due:
-            if what == 0:
-                self.queued += [_Flow(one, float(size)) for size in one.job.disks]
-                if not one.left:
-                    self._finish(one)
-            elif what == 1:
-                one.left -= 1
-                if not one.left:
-                    self._finish(one)
-            else:
-                self._end(one)
+        for _, then, one in due:
+            then(one)
+
+    def _copy(self, one: _Running) -> None:
+        self.queued += [_Flow(one, float(size)) for size in one.job.disks]
+        if not one.left:
+            self._finish(one)
 
     def _finish(self, one: _Running) -> None:
         one.copied = self.now
-        self.timers.append((self.now + one.job.after_s, 2, one))
+        self.timers.append((self.now + one.job.after_s, self._end, one))
 
     def _end(self, one: _Running) -> None:
         self.running -= 1

@@ -45,7 +45,8 @@ _CLUSTER = frozenset({
 })  # fmt: skip
 _FLEET = frozenset({*fleet.RULES, "StorageShort", "MemoryShort"})
 _BLOCKERS = (_CLUSTER - {"PortUnreachable"}) | {
-    "ConfigurationUnreadable", "DeltaDisk", "DiskSizeUnknown", "DiskWithoutBacking", "Nvdimm", "SharedDisk", "TargetNameInvalid",
+    "ConfigurationUnreadable", "DeltaDisk", "DiskSizeUnknown", "DiskWithoutBacking", "Nvdimm", "SharedDisk",
+    "TargetNameInvalid",
 }  # fmt: skip
 _EITHER = frozenset({
     "EncryptedVm", "GuestDiskDriver", "MemoryShort", "NetworkUnmapped", "RawDeviceMapping",
