@@ -38,7 +38,7 @@ def most_at_once(spans: tuple[Span, ...]) -> int:
     return most
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(queues, limits)
 def test_never_below_the_lower_bounds(queue: tuple[Job, ...], limit: Limits) -> None:
     spans = simulate(queue, limit)
@@ -62,14 +62,14 @@ def test_never_below_the_lower_bounds(queue: tuple[Job, ...], limit: Limits) -> 
     assert most_at_once(spans) <= limit.imports
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(queues, limits)
 def test_turns_come_in_the_order_of_the_queue(queue: tuple[Job, ...], limit: Limits) -> None:
     begins = [span.begins for span in simulate(queue, limit)]
     assert begins == sorted(begins)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(queues, limits)
 def test_everything_at_half_the_speed_takes_twice_as_long(queue: tuple[Job, ...], limit: Limits) -> None:
     slow = Limits(
@@ -86,7 +86,7 @@ alone = st.lists(st.tuples(st.integers(0, 5000), seconds, seconds), max_size=8).
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(alone, bandwidths, st.integers(1, 5), st.integers(1, 4))
 def test_one_import_at_a_time_is_monotone(queue: tuple[Job, ...], rate: int, more: int, copies: int) -> None:
     """Each import has its own bandwidth then: the sum of all of them, which nothing more can make longer."""
@@ -100,7 +100,7 @@ def test_one_import_at_a_time_is_monotone(queue: tuple[Job, ...], rate: int, mor
     assert makespan(simulate(longer, one)) > total
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 5000), seconds), max_size=8), st.integers(1, 6), st.integers(1, 500))
 def test_without_sharing_more_places_and_more_speed_never_hurt(
     rows: list[tuple[int, int]], places: int, rate: int
@@ -116,7 +116,7 @@ def test_without_sharing_more_places_and_more_speed_never_hurt(
     assert took(places, rate * 2) <= total + SLACK * (1 + total)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(queues, limits)
 def test_twice_the_bandwidth_never_takes_longer_by_more_than_list_scheduling_can(
     queue: tuple[Job, ...], limit: Limits

@@ -126,7 +126,9 @@ def test_networks_of_one_name_go_by_their_ids() -> None:
 
 
 def test_a_mapping_is_read_as_it_was_edited() -> None:
-    text = "networkMapping:\n- {sourceNetwork: a, destinationNetwork: d/x}\n- {sourceNetwork: b, destinationNetwork: }\n"
+    text = (
+        "networkMapping:\n- {sourceNetwork: a, destinationNetwork: d/x}\n- {sourceNetwork: b, destinationNetwork: }\n"
+    )
     assert read_mapping(text) == (NetworkMapping("a", "d/x"), NetworkMapping("b", ""))
     assert read_mapping("networkMapping: []") == ()
 

@@ -1,5 +1,6 @@
 """A plan for people, as Markdown."""
 
+import html
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -19,8 +20,8 @@ def as_markdown(plan: Plan, language: Language) -> str:
 
 def _cell(text: object) -> str:
     """Text that cannot break out of a cell or become markup: names are the source's users' own."""
-    plain = " ".join(str(text).split())
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#|!&~" else letter for letter in plain)
+    plain = html.escape(" ".join(str(text).split()), quote=False)
+    return "".join(f"\\{letter}" if letter in "\\`*_{}[]#|!~" else letter for letter in plain)
 
 
 def _table(head: Iterable[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
