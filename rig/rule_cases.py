@@ -97,9 +97,9 @@ def on(bus: Bus, controller: str, guest: str, family: OsFamily = OsFamily.LINUX)
     return replace(PLAIN, guest_os=guest, os_family=family, disks=(disk(0, bus, controller),))
 
 
-def usage(**stated: bool) -> SourceVM:
+def stating(usage: Usage) -> SourceVM:
     """A VM of which that is stated beside its hardware."""
-    return replace(PLAIN, usage=Usage(**stated))
+    return replace(PLAIN, usage=usage)
 
 
 def with_nics(*nics: Nic) -> SourceVM:
@@ -130,9 +130,11 @@ CASES: dict[str, Case] = {
     ),
     "NicNames": one(with_nics(nic(0, VM_NETWORK, "vmxnet3"))),
     "CpuTopologyChanged": Case(asked(PLAIN, replace(SPEC, vcpus=3)), asked(PLAIN, replace(SPEC, vcpus=6))),
-    "HotAdd": one(usage(memory_hot_add=True), usage(memory_hot_add=False)),
-    "NestedVirtualization": one(usage(nested_virtualization=True), usage(nested_virtualization=False)),
-    "ChangeTrackingOff": one(usage(change_tracking=False), usage(change_tracking=True)),
+    "HotAdd": one(stating(Usage(memory_hot_add=True)), stating(Usage(memory_hot_add=False))),
+    "NestedVirtualization": one(
+        stating(Usage(nested_virtualization=True)), stating(Usage(nested_virtualization=False))
+    ),
+    "ChangeTrackingOff": one(stating(Usage(change_tracking=False)), stating(Usage(change_tracking=True))),
     "Suspended": one(replace(PLAIN, power=PowerState.SUSPENDED)),
     "EfiVariablesReset": one(replace(PLAIN, firmware=EFI)),
     "SecureBootKeys": one(replace(PLAIN, firmware=replace(EFI, secure_boot=True)), replace(PLAIN, firmware=EFI)),

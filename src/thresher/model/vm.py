@@ -1,6 +1,6 @@
 """A source VM as facts: what the source platform says, in our words. No phases, no decisions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from thresher.model.units import Bytes, MiB
@@ -154,13 +154,14 @@ class Network:
         name: the display name, ``%2f`` decoded.
         path: its full path where it has one, such as ``DSwitch/pg``; else "".
         id: the platform's own id (a moref, a UUID); else "".
-        vlan: its VLAN ID; 0 for untagged; None where unknown, or where it carries several.
+        vlan: its VLAN ID; 0 for untagged; None where unknown, or where it carries several. It does not tell networks
+            apart: only an inventory knows it.
     """
 
     name: str
     path: str = ""
     id: str = ""
-    vlan: int | None = None
+    vlan: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
