@@ -63,6 +63,9 @@ golden: setup ## make the golden files of the translation again (read the diff!)
 diagrams: setup ## draw the diagrams of the docs anew from the code
 	@$(PY) scripts/diagrams.py
 
+rules: setup ## write docs/rules.md anew from the rules
+	@$(PY) scripts/rules.py
+
 crds: setup ## write the CRDs anew from the models, in deploy/crds and in the chart
 	@$(PY) scripts/crds.py
 
