@@ -172,8 +172,9 @@ class FakeSource:
         return replace(self._world.vm, power=power)
 
     @asynccontextmanager
-    async def export(self, vm: SourceVM) -> AsyncIterator[Export]:
+    async def export(self, vm: SourceVM, owner: str) -> AsyncIterator[Export]:
         """Open the disks; refused while the VM is not off."""
+        del owner
         await self._call("export")
         if self._world.power not in (None, PowerState.OFF):
             raise SourceError(f"{vm.name} is not off. Shut it down.")

@@ -280,7 +280,7 @@ class ImportRun:
         self._mark_disks(DiskState.RUNNING)
         self._report()
         try:
-            async with self._ports.source.export(vm) as export:
+            async with self._ports.source.export(vm, self._spec.uid) as export:
                 results = await self._ports.transfer.run(export, paths, self._on_progress)
         except BaseException:
             self._mark_disks(DiskState.PENDING)
