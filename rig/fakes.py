@@ -47,6 +47,8 @@ class World:
         trouble: for each point where a call may fail, what happens there: "" for nothing, ``error``,
             ``kill``, ``cancel``, or ``refuse`` for an error that no retry helps.
         made_from: the description that the new VM was made from.
+        leaves_copies: whether an export copies the disks at the source first, as OpenStack's does.
+        copies: the power cycle of the source VM that the copies there are of; None where there are none.
         calls: the names of the calls that took effect.
     """
 
@@ -61,6 +63,8 @@ class World:
     made_from: SourceVM | None = None
     target_findings: tuple[Loss, ...] = ()
     trouble: Iterator[str] = field(default_factory=lambda: iter(()))
+    leaves_copies: bool = False
+    copies: int | None = None
     calls: list[str] = field(default_factory=list)
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     cycle: int = 0
@@ -174,11 +178,22 @@ class FakeSource:
     @asynccontextmanager
     async def export(self, vm: SourceVM, owner: str) -> AsyncIterator[Export]:
         """Open the disks; refused while the VM is not off."""
-        del owner
+        assert owner
         await self._call("export")
         if self._world.power not in (None, PowerState.OFF):
             raise SourceError(f"{vm.name} is not off. Shut it down.")
+        if self._world.leaves_copies and self._world.copies is None:
+            self._world.copies = self._world.cycle
         yield Export(tuple(DiskStream(disk, disk.format, None) for disk in vm.disks))
+        await self._world.point("export")
+        self._world.copies = None
+
+    async def sweep(self, owner: str) -> None:
+        """Remove the copies; it may fail before or after."""
+        assert owner
+        await self._call("sweep", refusable=True)
+        self._world.copies = None
+        await self._world.point("sweep")
 
     async def power_state(self, vm: SourceVM) -> PowerState:
         """Whether it runs now."""
@@ -218,8 +233,9 @@ class FakeTransfer:
     async def run(self, export: Export, paths: Mapping[str, Path], progress: ProgressSink) -> Mapping[str, DiskResult]:
         """Copy every disk in two halves; finished ones are not done again."""
         results = {}
+        read = self._world.cycle if self._world.copies is None else self._world.copies
         for number, stream in enumerate(export.disks):
-            path, now = paths[stream.disk.key], f"cycle {self._world.cycle}"
+            path, now = paths[stream.disk.key], f"cycle {read}"
             before = path.read_text().splitlines() if path.exists() else []
             for half in range(len(before), 2):
                 await self._world.point("transfer", refusable=True)

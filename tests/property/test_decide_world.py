@@ -43,7 +43,8 @@ def run_to_the_end(world: World, spec: ImportSpec) -> Outcome | None:
         world.killed = False
         source, target = FakeSource(world), FakeTarget(world)
         power = None if world.power is None else source
-        ports = Ports(source, FakeTransfer(world), target, power, target, target)
+        leftovers = source if world.leaves_copies else None
+        ports = Ports(source, FakeTransfer(world), target, power, target, target, leftovers)
         phases = [START]
         hooks = Hooks(
             on_status=partial(note, phases),
@@ -79,6 +80,7 @@ def assert_the_table_allows(phases: list[Phase]) -> None:
     autostarts=st.booleans(),
     boots=st.booleans(),
     foreign=st.booleans(),
+    leaves_copies=st.booleans(),
     force=st.booleans(),
     skip=st.booleans(),
     strategy=st.sampled_from([None, RunStrategy.HALTED, RunStrategy.RERUN_ON_FAILURE]),
@@ -91,6 +93,7 @@ def test_every_import_ends_well_or_leaves_the_source_as_it_was(  # noqa: PLR0913
     autostarts: bool,
     boots: bool,
     foreign: bool,
+    leaves_copies: bool,
     force: bool,
     skip: bool,
     strategy: RunStrategy | None,
@@ -108,6 +111,7 @@ def test_every_import_ends_well_or_leaves_the_source_as_it_was(  # noqa: PLR0913
             autostarts=autostarts,
             boots=boots,
             new_vm="foreign" if foreign else None,
+            leaves_copies=leaves_copies,
             trouble=iter(trouble),
         )
         outcome = run_to_the_end(world, spec)
@@ -117,6 +121,8 @@ def test_every_import_ends_well_or_leaves_the_source_as_it_was(  # noqa: PLR0913
     if outcome is not None:
         assert TABLE[outcome.status.phase].terminal
         assert (outcome.failure is None) == TABLE[outcome.status.phase].succeeded
+    if outcome is not None:
+        assert world.copies is None or outcome.left is not None
     if outcome is not None and outcome.failure is None:
         assert world.new_vm == "ours"
         assert world.new_vm_runs == (outcome.status.phase is Phase.RUNNING)

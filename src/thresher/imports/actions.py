@@ -107,6 +107,18 @@ class RestorePower:
 
 
 @dataclass(frozen=True, slots=True)
+class Sweep:
+    """Remove what exports left at the source: it is stale, or not needed any more.
+
+    Attributes:
+        again: as in :class:`CleanUp`.
+    """
+
+    again: bool = False
+    step = Step.SWEEP
+
+
+@dataclass(frozen=True, slots=True)
 class Accept:
     """Record that the checks passed, and the source VM's power state before anything is touched."""
 
@@ -164,6 +176,7 @@ Doing = (
     | StartVm
     | CleanUp
     | RestorePower
+    | Sweep
 )
 """Actions that reach out of the process. Each can fail, and is counted under its ``step``."""
 

@@ -26,6 +26,7 @@ from thresher.imports.actions import (
     ShutDownGuest,
     StartVm,
     SubmitImages,
+    Sweep,
     TransferDisks,
     Wait,
 )
@@ -56,13 +57,15 @@ def decide(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy =
         return _attempt(Look(), spec, observed, now, policy)
     if phase is not Phase.PENDING:
         if not observed.recorded.accepted:
-            return _accept(observed)
+            return _accept(spec, observed, now, policy)
         if observed.target.state is TargetState.FOREIGN:
             return _give_up(TargetError(findings_of(spec, observed)[-1].message))
     return _DECIDERS[phase](spec, observed, now, policy)
 
 
-def _accept(observed: Observed) -> Action:
+def _accept(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    if observed.recorded.copies:  # an earlier run's: nobody watched the source VM since, so it may have run
+        return _attempt(Sweep(), spec, observed, now, policy)
     if observed.always_off or observed.vm is None:
         return Accept(None)
     return Accept(observed.vm.power if observed.power is None else observed.power)
@@ -96,6 +99,8 @@ def _copying(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy
 
 def _switch_off(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
     recorded = observed.recorded
+    if recorded.copies:
+        return _attempt(Sweep(again=True), spec, observed, now, policy)
     if observed.left_behind:
         why = "the source VM runs again, so what was copied of it is stale"
         return _attempt(CleanUp(why, again=True), spec, observed, now, policy)
@@ -184,7 +189,15 @@ def is_finished(spec: ImportSpec, observed: Observed) -> bool:
 
 
 def _settle(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
-    """Put right what has to be, then end."""
+    """Put right what has to be, then remove what is left at the source, then end."""
+    action = _settled(phase, spec, observed, now, policy)
+    if observed.recorded.copies and isinstance(action, Finish | Fail):
+        sweep = _attempt(Sweep(), spec, observed, now, policy)
+        return action if isinstance(sweep, GiveUp) else sweep  # the status and the outcome say what is left
+    return action
+
+
+def _settled(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
     if is_finished(spec, observed):
         return Finish()
     failure = observed.recorded.gave_up

@@ -45,6 +45,7 @@ class Step(StrEnum):
     START = "start"
     CLEAN_UP = "clean up"
     RESTORE = "restore"
+    SWEEP = "sweep"
 
 
 class DiskState(StrEnum):
@@ -153,6 +154,8 @@ class Recorded:
             makes us ask again.
         power_off_asked: when the source VM was switched off; likewise.
         start_asked: when the new VM was started.
+        copies: the source may hold copies of the disks that were made for this import; written down before the first
+            can be made, so that a crash cannot hide them.
         remakes: how many times failed images were made again.
         tries: the steps that fail at present.
         gave_up: why the import gave up; it stays given up, whatever is cleaned up afterwards.
@@ -164,6 +167,7 @@ class Recorded:
     shutdown_asked: datetime | None = None
     power_off_asked: datetime | None = None
     start_asked: datetime | None = None
+    copies: bool = False
     remakes: int = 0
     tries: tuple[Tries, ...] = ()
     gave_up: Failure | None = None
@@ -190,6 +194,11 @@ class Recorded:
     def restored(self) -> "Recorded":
         """The source VM is as it was found: nothing is owed to it any more."""
         return replace(self, touched=None, shutdown_asked=None, power_off_asked=None)
+
+    def swept(self, *, again: bool) -> "Recorded":
+        """The source holds no copies any more; with ``again`` its VM runs, and is asked anew to be off."""
+        found = replace(self, copies=False)
+        return found.begin_again() if again else found
 
     def another_run(self) -> "Recorded":
         """The user starts again: failures are forgiven, what was done to the source VM is not forgotten."""

@@ -222,6 +222,8 @@ takes effect wherever the import stood.
 - If the import fails, is interrupted or deleted before the new VM runs, a source VM that ran is switched on
   again. What was copied of it would be stale from that moment, so it is removed first, the new VM included:
   the two never run at once. A source that was off, or is a file, keeps its copies for the next run.
+- What an export copies at the source for a while (OpenStack) is removed there when the import ends, however it
+  ends. Where that fails, the import's own result stands, and the condition `CopiesRemoved` says what may be left.
 - A VM that was off is created and not started: the import is then finished, and its status word stays
   `virtualMachineCreated`. An imported OVA is started. `runStrategy` overrides both.
 """

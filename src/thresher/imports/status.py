@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from thresher.imports.facts import disks_done, facts_of, findings_of, images_ready, preflight_failure
+from thresher.imports.facts import (
+    disks_done,
+    facts_of,
+    findings_of,
+    images_ready,
+    left_at_source,
+    preflight_failure,
+)
 from thresher.imports.observed import (
     DiskSeen,
     DiskState,
@@ -124,7 +131,7 @@ def derive(
         message=message,
         percent=_percent(observed, at),
         import_conditions=stamp(_import_conditions(observed, at), previous.import_conditions, now),
-        conditions=stamp(_conditions(observed, at, failure), previous.conditions, now),
+        conditions=stamp((*_conditions(observed, at, failure), *_copies(spec, observed)), previous.conditions, now),
         disks=_rows(observed, previous, now),
         findings=findings_of(spec, observed),
     )
@@ -198,6 +205,16 @@ def _source(observed: Observed) -> Condition:
     if failure is not None:
         return Condition("SourceReady", Truth.FALSE, failure.reason, failure.message)
     return Condition("SourceReady", Truth.UNKNOWN, "NotLookedAt")
+
+
+def _copies(spec: ImportSpec, observed: Observed) -> tuple[Condition, ...]:
+    """Whether copies that were made at the source are removed; nothing where none are there."""
+    if not observed.recorded.copies:
+        return ()
+    left = left_at_source(spec, observed)
+    if left is not None:
+        return (Condition("CopiesRemoved", Truth.FALSE, left.reason, left.message),)
+    return (Condition("CopiesRemoved", Truth.FALSE, "NotYet"),)
 
 
 def _preflight(observed: Observed, phase: Phase, failure: Failure | None) -> Condition:

@@ -25,11 +25,12 @@ from thresher.imports.actions import (
     ShutDownGuest,
     StartVm,
     SubmitImages,
+    Sweep,
     TransferDisks,
     Wait,
 )
 from thresher.imports.decide import decide
-from thresher.imports.facts import facts_of, strategy_of
+from thresher.imports.facts import facts_of, left_at_source, strategy_of
 from thresher.imports.observed import (
     DiskSeen,
     DiskState,
@@ -105,9 +106,9 @@ class ImportRun:
             action = decide(self._spec, self._seen, self._hooks.clock(), self._policy)
             match action:
                 case Finish():
-                    return Outcome(self._status, self._seen.vm, self._results)
+                    return self._outcome(None)
                 case Fail():
-                    return Outcome(self._status, self._seen.vm, self._results, action.failure)
+                    return self._outcome(action.failure)
                 case Wait():
                     await self._wait(action)
                 case Accept():
@@ -116,6 +117,10 @@ class ImportRun:
                     self._record(replace(self._seen.recorded, gave_up=action.failure))
                 case _:
                     await self._do(action)
+
+    def _outcome(self, failure: Failure | None) -> Outcome:
+        left = left_at_source(self._spec, self._seen)
+        return Outcome(self._status, self._seen.vm, self._results, failure, left)
 
     # -- observe -----------------------------------------------------------------------------------------
 
@@ -212,6 +217,8 @@ class ImportRun:
                 await self._act_on_power(action)
             case SubmitImages() | CreateVm() | StartVm() | CleanUp():
                 await self._act_at_target(action)
+            case Sweep():
+                await self._sweep(action)
             case Look():
                 pass  # every round begins with a look
 
@@ -244,11 +251,14 @@ class ImportRun:
                 self._record(self._seen.recorded.restored())
 
     async def _check(self) -> None:
+        await self._enter()
+        await self._ports.source.check()
+        self._seen = replace(self._seen, source_ready=True)
+
+    async def _enter(self) -> None:
         if not self._entered:
             await self._session.enter_async_context(self._ports.source)
             self._entered = True
-        await self._ports.source.check()
-        self._seen = replace(self._seen, source_ready=True)
 
     async def _find(self) -> None:
         vm = await self._ports.source.find(self._spec.vm_name, self._spec.folder)
@@ -277,6 +287,8 @@ class ImportRun:
     async def _transfer(self) -> None:
         target, vm = self._ports.target, self._vm
         paths = {disk.key: target.disk_path(self._asked, vm, i) for i, disk in enumerate(vm.disks)}
+        if self._ports.leftovers is not None:
+            self._record(replace(self._seen.recorded, copies=True))
         self._mark_disks(DiskState.RUNNING)
         self._report()
         try:
@@ -310,6 +322,13 @@ class ImportRun:
             for image in self._seen.images
         )
         self._seen = replace(self._seen, images=images)
+
+    async def _sweep(self, action: Sweep) -> None:
+        if self._ports.leftovers is None:
+            raise AssertionError("nothing is left at a source where exports leave nothing")
+        await self._enter()
+        await self._ports.leftovers.sweep(self._spec.uid)
+        self._record(self._seen.recorded.swept(again=action.again))
 
     async def _clean_up(self, action: CleanUp) -> None:
         if self._ports.discard is None:

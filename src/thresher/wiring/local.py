@@ -31,6 +31,7 @@ def local_import(spec: ImportSpec, source: OpenSource, folder: Path) -> LocalImp
         power=source.power,
         preflight=target,
         discard=target,
+        leftovers=source.leftovers,
     )
     return LocalImport(spec, ports, target)
 

@@ -8,17 +8,24 @@ from thresher.api.manifests import AnySource, Manifests
 from thresher.api.ova import OvaSource as OvaSourceManifest
 from thresher.api.vmware import VmwareSource as VmwareSourceManifest
 from thresher.model.errors import UsageError
-from thresher.ports import Power, Source
+from thresher.ports import Leftovers, Power, Source
 from thresher.sources.bytes import HttpAccess
 from thresher.sources.ova import OvaSource
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSource:
-    """The adapter of one source, and its VMs' power switch where they have one."""
+    """The adapter of one source, and what else it can do.
+
+    Attributes:
+        source: the adapter; everything else works while it is entered.
+        power: its VMs' power switch, where they have one.
+        leftovers: removes what exports leave there, where they leave anything.
+    """
 
     source: Source
     power: Power | None = None
+    leftovers: Leftovers | None = None
 
 
 @dataclass(frozen=True, slots=True)
