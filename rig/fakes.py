@@ -49,6 +49,7 @@ class World:
         made_from: the description that the new VM was made from.
         leaves_copies: whether an export copies the disks at the source first, as OpenStack's does.
         copies: the power cycle of the source VM that the copies there are of; None where there are none.
+        owner: whose copies they are, or were.
         calls: the names of the calls that took effect.
     """
 
@@ -65,6 +66,7 @@ class World:
     trouble: Iterator[str] = field(default_factory=lambda: iter(()))
     leaves_copies: bool = False
     copies: int | None = None
+    owner: str = ""
     calls: list[str] = field(default_factory=list)
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     cycle: int = 0
@@ -178,21 +180,21 @@ class FakeSource:
     @asynccontextmanager
     async def export(self, vm: SourceVM, owner: str) -> AsyncIterator[Export]:
         """Open the disks; refused while the VM is not off."""
-        assert owner
         await self._call("export")
         if self._world.power not in (None, PowerState.OFF):
             raise SourceError(f"{vm.name} is not off. Shut it down.")
-        if self._world.leaves_copies and self._world.copies is None:
-            self._world.copies = self._world.cycle
+        if self._world.leaves_copies and (self._world.copies is None or self._world.owner != owner):
+            assert self._world.copies is None, "nobody can find the copies of an earlier owner any more"
+            self._world.copies, self._world.owner = self._world.cycle, owner
         yield Export(tuple(DiskStream(disk, disk.format, None) for disk in vm.disks))
         await self._world.point("export")
         self._world.copies = None
 
     async def sweep(self, owner: str) -> None:
         """Remove the copies; it may fail before or after."""
-        assert owner
         await self._call("sweep", refusable=True)
-        self._world.copies = None
+        if owner == self._world.owner:
+            self._world.copies = None
         await self._world.point("sweep")
 
     async def power_state(self, vm: SourceVM) -> PowerState:

@@ -142,8 +142,9 @@ class Source(Protocol):
 
         Args:
             vm: as :meth:`find` described it.
-            owner: the UID of the import that it is for. What has to be made at the source for a while is named after
-                it, so that a later export goes on with it and :meth:`Leftovers.sweep` finds it.
+            owner: who it is for, such as an import's UID. What has to be made at the source for a while is named
+                after it, so that a later export for the same one goes on with it, and :meth:`Leftovers.sweep` finds
+                it.
         """
         ...
 
@@ -175,7 +176,7 @@ class Leftovers(Protocol):
         """Remove what exports for ``owner`` left at the source; doing it twice is doing it once.
 
         Args:
-            owner: the UID of the import, as it was given to :meth:`Source.export`.
+            owner: as it was given to :meth:`Source.export`.
 
         Raises:
             SourceError: something is left, which the message names.

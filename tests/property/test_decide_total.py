@@ -62,7 +62,7 @@ recorded = st.builds(
     shutdown_asked=times,
     power_off_asked=times,
     start_asked=times,
-    copies=st.booleans(),
+    copies=st.sampled_from(["", "uid"]),
     remakes=st.integers(0, 5),
     tries=st.lists(tries, max_size=3).map(tuple),
     gave_up=maybe_failure,

@@ -268,7 +268,7 @@ def test_the_sweep_of_a_source_that_refuses_it_does_not_hide_the_imports_success
     assert runner.world.new_vm_runs
     assert outcome.left is not None
     assert outcome.left.reason == "SourceDenied"
-    assert "thresher-uid-1-" in outcome.left.message
+    assert f"thresher-{runner.recorded.copies}-" in outcome.left.message
     said = next(c for c in outcome.status.conditions if c.type == "CopiesRemoved")
     assert (said.status, said.message) == ("False", outcome.left.message)
 
@@ -287,8 +287,10 @@ def test_a_source_that_leaves_nothing_is_not_swept(tmp_path: Path) -> None:
 
 
 def test_an_earlier_runs_copies_are_not_gone_on_with_as_the_vm_may_have_run_since(tmp_path: Path) -> None:
-    runner = Runner(world(tmp_path, power=PowerState.OFF, leaves_copies=True, cycle=1, copies=0))
-    runner.recorded = Recorded(accepted=True, copies=True, power_when_found=PowerState.OFF)
+    runner = Runner(
+        world(tmp_path, power=PowerState.OFF, leaves_copies=True, cycle=1, copies=0, owner="an-earlier-run")
+    )
+    runner.recorded = Recorded(accepted=True, copies="an-earlier-run", power_when_found=PowerState.OFF)
     assert asyncio.run(runner.run()).failure is None
     assert (tmp_path / "disk-0.raw").read_text() == "cycle 1\n" * 2
 

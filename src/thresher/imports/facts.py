@@ -91,12 +91,12 @@ def preflight_failure(spec: ImportSpec, observed: Observed) -> Failure:
     return Failure.of(PreflightError("Nothing was touched, because " + " ".join(lines)))
 
 
-def left_at_source(spec: ImportSpec, observed: Observed) -> Failure | None:
+def left_at_source(observed: Observed) -> Failure | None:
     """Why copies may be left at the source, and how to tell them from what is not ours; None where none are."""
-    tries = observed.recorded.of(Step.SWEEP)
-    if tries is None or not observed.recorded.copies:
+    tries, owner = observed.recorded.of(Step.SWEEP), observed.recorded.copies
+    if tries is None or not owner:
         return None
-    look = f"Whatever is left at the source has a name that begins with {copies_prefix(spec.uid)}: remove it there."
+    look = f"Whatever is left at the source has a name that begins with {copies_prefix(owner)}: remove it there."
     return replace(tries.failure, message=f"{tries.failure.message} {look}")
 
 

@@ -154,8 +154,8 @@ class Recorded:
             makes us ask again.
         power_off_asked: when the source VM was switched off; likewise.
         start_asked: when the new VM was started.
-        copies: the source may hold copies of the disks that were made for this import; written down before the first
-            can be made, so that a crash cannot hide them.
+        copies: whose copies of the disks the source may hold, as it was given to :meth:`thresher.ports.Source.export`;
+            written down before the first can be made, so that a crash cannot hide them. "" where there are none.
         remakes: how many times failed images were made again.
         tries: the steps that fail at present.
         gave_up: why the import gave up; it stays given up, whatever is cleaned up afterwards.
@@ -167,7 +167,7 @@ class Recorded:
     shutdown_asked: datetime | None = None
     power_off_asked: datetime | None = None
     start_asked: datetime | None = None
-    copies: bool = False
+    copies: str = ""
     remakes: int = 0
     tries: tuple[Tries, ...] = ()
     gave_up: Failure | None = None
@@ -197,7 +197,7 @@ class Recorded:
 
     def swept(self, *, again: bool) -> "Recorded":
         """The source holds no copies any more; with ``again`` its VM runs, and is asked anew to be off."""
-        found = replace(self, copies=False)
+        found = replace(self, copies="")
         return found.begin_again() if again else found
 
     def another_run(self) -> "Recorded":

@@ -131,7 +131,7 @@ def derive(
         message=message,
         percent=_percent(observed, at),
         import_conditions=stamp(_import_conditions(observed, at), previous.import_conditions, now),
-        conditions=stamp((*_conditions(observed, at, failure), *_copies(spec, observed)), previous.conditions, now),
+        conditions=stamp((*_conditions(observed, at, failure), *_copies(observed)), previous.conditions, now),
         disks=_rows(observed, previous, now),
         findings=findings_of(spec, observed),
     )
@@ -207,11 +207,11 @@ def _source(observed: Observed) -> Condition:
     return Condition("SourceReady", Truth.UNKNOWN, "NotLookedAt")
 
 
-def _copies(spec: ImportSpec, observed: Observed) -> tuple[Condition, ...]:
+def _copies(observed: Observed) -> tuple[Condition, ...]:
     """Whether copies that were made at the source are removed; nothing where none are there."""
     if not observed.recorded.copies:
         return ()
-    left = left_at_source(spec, observed)
+    left = left_at_source(observed)
     if left is not None:
         return (Condition("CopiesRemoved", Truth.FALSE, left.reason, left.message),)
     return (Condition("CopiesRemoved", Truth.FALSE, "NotYet"),)

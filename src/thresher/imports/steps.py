@@ -7,6 +7,7 @@ are done, and are reported all the same.
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from uuid import uuid4
 
 from thresher.imports.actions import (
     Accept,
@@ -119,7 +120,7 @@ class ImportRun:
                     await self._do(action)
 
     def _outcome(self, failure: Failure | None) -> Outcome:
-        left = left_at_source(self._spec, self._seen)
+        left = left_at_source(self._seen)
         return Outcome(self._status, self._seen.vm, self._results, failure, left)
 
     # -- observe -----------------------------------------------------------------------------------------
@@ -287,12 +288,13 @@ class ImportRun:
     async def _transfer(self) -> None:
         target, vm = self._ports.target, self._vm
         paths = {disk.key: target.disk_path(self._asked, vm, i) for i, disk in enumerate(vm.disks)}
-        if self._ports.leftovers is not None:
-            self._record(replace(self._seen.recorded, copies=True))
+        owner = self._seen.recorded.copies or str(uuid4())
+        if self._ports.leftovers is not None:  # not the import's UID, which others who run the manifests have, too
+            self._record(replace(self._seen.recorded, copies=owner))
         self._mark_disks(DiskState.RUNNING)
         self._report()
         try:
-            async with self._ports.source.export(vm, self._spec.uid) as export:
+            async with self._ports.source.export(vm, owner) as export:
                 results = await self._ports.transfer.run(export, paths, self._on_progress)
         except BaseException:
             self._mark_disks(DiskState.PENDING)
@@ -327,7 +329,7 @@ class ImportRun:
         if self._ports.leftovers is None:
             raise AssertionError("nothing is left at a source where exports leave nothing")
         await self._enter()
-        await self._ports.leftovers.sweep(self._spec.uid)
+        await self._ports.leftovers.sweep(self._seen.recorded.copies)
         self._record(self._seen.recorded.swept(again=action.again))
 
     async def _clean_up(self, action: CleanUp) -> None:

@@ -21,13 +21,13 @@ _ID_LENGTH = 16
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
-def copies_prefix(uid: str) -> str:
+def copies_prefix(owner: str) -> str:
     """How the name of every copy begins that an import makes at its source for a while.
 
     Args:
-        uid: of the import; nothing at the source whose name begins otherwise is ever touched.
+        owner: who they are for; nothing at the source whose name begins otherwise is ever touched.
     """
-    return f"thresher-{uid}-"
+    return f"thresher-{owner}-"
 
 
 def is_label(name: str) -> bool:
