@@ -183,8 +183,10 @@ class FakeSource:
         await self._call("export")
         if self._world.power not in (None, PowerState.OFF):
             raise SourceError(f"{vm.name} is not off. Shut it down.")
-        if self._world.leaves_copies and (self._world.copies is None or self._world.owner != owner):
-            assert self._world.copies is None, "nobody can find the copies of an earlier owner any more"
+        if self._world.leaves_copies:
+            fresh = self._world.copies == self._world.cycle
+            assert self._world.copies is None or self._world.owner == owner, "nobody finds these copies any more"
+            self._world.calls += [] if fresh else ["copy"]
             self._world.copies, self._world.owner = self._world.cycle, owner
         yield Export(tuple(DiskStream(disk, disk.format, None) for disk in vm.disks))
         await self._world.point("export")

@@ -143,8 +143,8 @@ class Source(Protocol):
         Args:
             vm: as :meth:`find` described it.
             owner: who it is for, such as an import's UID. What has to be made at the source for a while is named
-                after it, so that a later export for the same one goes on with it, and :meth:`Leftovers.sweep` finds
-                it.
+                after it, so that a later export for the same one goes on with it, unless the VM has run since, and
+                :meth:`Leftovers.sweep` finds it.
         """
         ...
 

@@ -286,12 +286,16 @@ def test_a_source_that_leaves_nothing_is_not_swept(tmp_path: Path) -> None:
     assert "CopiesRemoved" not in {c.type for c in outcome.status.conditions}
 
 
-def test_an_earlier_runs_copies_are_not_gone_on_with_as_the_vm_may_have_run_since(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("copies", "copied"), [(1, 0), (0, 1)])
+def test_an_earlier_runs_copies_are_gone_on_with_unless_the_vm_has_run_since(
+    tmp_path: Path, copies: int, copied: int
+) -> None:
     runner = Runner(
-        world(tmp_path, power=PowerState.OFF, leaves_copies=True, cycle=1, copies=0, owner="an-earlier-run")
+        world(tmp_path, power=PowerState.OFF, leaves_copies=True, cycle=1, copies=copies, owner="an-earlier-run")
     )
     runner.recorded = Recorded(accepted=True, copies="an-earlier-run", power_when_found=PowerState.OFF)
     assert asyncio.run(runner.run()).failure is None
+    assert runner.world.calls.count("copy") == copied
     assert (tmp_path / "disk-0.raw").read_text() == "cycle 1\n" * 2
 
 

@@ -108,13 +108,8 @@ class RestorePower:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Remove what exports left at the source: it is stale, or not needed any more.
+    """Remove what exports left at the source. ``copies`` is forgotten after."""
 
-    Attributes:
-        again: as in :class:`CleanUp`.
-    """
-
-    again: bool = False
     step = Step.SWEEP
 
 

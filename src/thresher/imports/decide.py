@@ -57,15 +57,13 @@ def decide(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy =
         return _attempt(Look(), spec, observed, now, policy)
     if phase is not Phase.PENDING:
         if not observed.recorded.accepted:
-            return _accept(spec, observed, now, policy)
+            return _accept(observed)
         if observed.target.state is TargetState.FOREIGN:
             return _give_up(TargetError(findings_of(spec, observed)[-1].message))
     return _DECIDERS[phase](spec, observed, now, policy)
 
 
-def _accept(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
-    if observed.recorded.copies:  # an earlier run's: nobody watched the source VM since, so it may have run
-        return _attempt(Sweep(), spec, observed, now, policy)
+def _accept(observed: Observed) -> Action:
     if observed.always_off or observed.vm is None:
         return Accept(None)
     return Accept(observed.vm.power if observed.power is None else observed.power)
@@ -99,8 +97,6 @@ def _copying(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy
 
 def _switch_off(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
     recorded = observed.recorded
-    if recorded.copies:
-        return _attempt(Sweep(again=True), spec, observed, now, policy)
     if observed.left_behind:
         why = "the source VM runs again, so what was copied of it is stale"
         return _attempt(CleanUp(why, again=True), spec, observed, now, policy)

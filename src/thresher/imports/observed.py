@@ -195,10 +195,9 @@ class Recorded:
         """The source VM is as it was found: nothing is owed to it any more."""
         return replace(self, touched=None, shutdown_asked=None, power_off_asked=None)
 
-    def swept(self, *, again: bool) -> "Recorded":
-        """The source holds no copies any more; with ``again`` its VM runs, and is asked anew to be off."""
-        found = replace(self, copies="")
-        return found.begin_again() if again else found
+    def swept(self) -> "Recorded":
+        """The source holds no copies any more."""
+        return replace(self, copies="")
 
     def another_run(self) -> "Recorded":
         """The user starts again: failures are forgiven, what was done to the source VM is not forgotten."""

@@ -219,7 +219,7 @@ class ImportRun:
             case SubmitImages() | CreateVm() | StartVm() | CleanUp():
                 await self._act_at_target(action)
             case Sweep():
-                await self._sweep(action)
+                await self._sweep()
             case Look():
                 pass  # every round begins with a look
 
@@ -325,12 +325,12 @@ class ImportRun:
         )
         self._seen = replace(self._seen, images=images)
 
-    async def _sweep(self, action: Sweep) -> None:
+    async def _sweep(self) -> None:
         if self._ports.leftovers is None:
             raise AssertionError("nothing is left at a source where exports leave nothing")
         await self._enter()
         await self._ports.leftovers.sweep(self._seen.recorded.copies)
-        self._record(self._seen.recorded.swept(again=action.again))
+        self._record(self._seen.recorded.swept())
 
     async def _clean_up(self, action: CleanUp) -> None:
         if self._ports.discard is None:

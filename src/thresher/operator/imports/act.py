@@ -4,6 +4,7 @@ import base64
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from thresher.imports.actions import (
     CleanUp,
@@ -16,6 +17,7 @@ from thresher.imports.actions import (
     ShutDownGuest,
     StartVm,
     SubmitImages,
+    Sweep,
     TransferDisks,
 )
 from thresher.imports.facts import strategy_of
@@ -29,7 +31,7 @@ from thresher.operator.imports.preflight import scratch_findings
 from thresher.operator.imports.reach import ports_of, require_disk, unreachable
 from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import handover, job, manifests_yaml, name_of, scratch_size
-from thresher.operator.kinds import CONFIG_MAP, JOB, ROLE, ROLE_BINDING, SECRET, SERVICE_ACCOUNT
+from thresher.operator.kinds import CONFIG_MAP, IMPORT_LABEL, JOB, POD, ROLE, ROLE_BINDING, SECRET, SERVICE_ACCOUNT
 from thresher.operator.sessions import SourceObjects
 from thresher.ports import Power
 from thresher.targets.harvester.objects import Object
@@ -37,6 +39,8 @@ from thresher.targets.harvester.target import Source
 
 QUEUED = "TransferQueued"
 """Why a transfer is held that waits for a free slot."""
+LOST = timedelta(minutes=1)
+"""How long after its last moment (``deletionTimestamp``, which has the grace period in it) a Pod may still be there."""
 Save = Callable[[Memory], Awaitable[None]]
 """Writes the memory down, before something depends on it."""
 
@@ -93,6 +97,8 @@ class Hands:
                 self._remember(start_asked=self.tools.clock())
             case CleanUp():
                 return await self._clean_up(action)
+            case Sweep():
+                return await self._sweep()
         return None
 
     @property
@@ -162,6 +168,9 @@ class Hands:
             message = f"Waiting for a transfer to end: {tools.slots.running} of {tools.slots.limit} run already."
             return Held(QUEUED, message)
         parts = [self._source.source, *([self._source.secret] if self._source.secret else []), self.vmi]
+        if self._source.leaves_copies:
+            self._remember(copies=self.spec.uid)
+            await self.save(self.memory)  # before the worker can make any
         for kind, obj in handover(self.vmi, manifests_yaml(parts), await self._token()):
             await tools.kube.apply(obj, kind)
         size = scratch_size(self._vm, tools.settings.worker.scratch)
@@ -203,7 +212,7 @@ class Hands:
             await require_disk(url)
 
     async def _clean_up(self, action: CleanUp) -> Held | None:
-        await remove_transfer(self.tools, self.spec)
+        await remove_worker(self.tools, self.spec)
         gone = await self.tools.target.discard(self.spec, self.memory.vm)
         if not gone or self.world.job is not None:
             return Held("CleaningUp", f"What was made is being removed, because {action.why}.")
@@ -211,12 +220,36 @@ class Hands:
             self.memory = replace(self.memory, recorded=self.memory.recorded.begin_again())
         return None
 
+    async def _sweep(self) -> Held | None:
+        await remove_worker(self.tools, self.spec)
+        if await self._worker_lives():
+            return Held("CleaningUp", "The worker is ended, so that it makes no more copies at the source.")
+        async with self.tools.sessions.use(self._source) as opened:
+            leftovers = opened.leftovers
+            if leftovers is None:
+                raise SourceError("This source cannot remove what exports leave there; report this defect.")
+            await leftovers.sweep(self.memory.recorded.copies)
+        self.memory = replace(self.memory, recorded=self.memory.recorded.swept())
+        return None
+
+    async def _worker_lives(self) -> bool:
+        """Whether a Pod of the worker may still run; one whose node does not answer is not waited for."""
+        label = f"{IMPORT_LABEL}={self.spec.uid}"
+        pods = await self.tools.kube.list_all(POD, self.spec.namespace, labels=label)
+        ends = [pod["metadata"].get("deletionTimestamp") for pod in pods]
+        return any(end is None or self.tools.clock() < datetime.fromisoformat(end) + LOST for end in ends)
+
 
 async def remove_transfer(tools: Tools, spec: ImportSpec) -> None:
     """Remove everything that served the transfer, the worker first. Raises TargetError."""
-    name = name_of(spec.uid)
-    for kind in (JOB, CONFIG_MAP, SECRET, ROLE_BINDING, ROLE, SERVICE_ACCOUNT):
-        await tools.kube.delete(kind, spec.namespace, name)
+    await remove_worker(tools, spec)
+    await tools.kube.delete(SECRET, spec.namespace, name_of(spec.uid))
+
+
+async def remove_worker(tools: Tools, spec: ImportSpec) -> None:
+    """Remove all but the Secret: with it the source can be put right even when its own is gone. Raises TargetError."""
+    for kind in (JOB, CONFIG_MAP, ROLE_BINDING, ROLE, SERVICE_ACCOUNT):
+        await tools.kube.delete(kind, spec.namespace, name_of(spec.uid))
     tools.slots.give_back(spec.uid)
 
 

@@ -38,7 +38,8 @@ class World:
     """What one pass read.
 
     Attributes:
-        source: the source and its Secret; None where they cannot be used.
+        source: the source and its Secret, or both as the worker was given them where they are not there any more;
+            None where they cannot be used.
         source_failure: why not, or why it is not ready.
         job: the worker's Job.
         report: what the worker says; None before its first word.

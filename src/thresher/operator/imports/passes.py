@@ -19,11 +19,12 @@ from thresher.imports.actions import (
     Wait,
 )
 from thresher.imports.decide import decide
-from thresher.imports.facts import facts_of, images_ready
+from thresher.imports.facts import facts_of, images_ready, left_at_source
 from thresher.imports.observed import Failure, Observed
 from thresher.imports.phases import TABLE, Phase, route
 from thresher.imports.status import Condition, ImportStatus, Truth, derive, stamp
 from thresher.model.errors import TargetConflict, TargetUnreachable, ThresherError
+from thresher.model.naming import copies_prefix
 from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState
 from thresher.operator.events import NORMAL, WARNING
@@ -146,6 +147,7 @@ class Pass:
 
     async def _finish(self) -> float | None:
         await remove_transfer(self.tools, self.spec)
+        await self._tell_what_is_left()
         if deleted_at(self.vmi) is not None:
             await self._remove_finalizer()
             return None
@@ -161,6 +163,7 @@ class Pass:
         ours = self._world.target.exists and not self._world.target.foreign
         if not ours and not await self.tools.target.discard(self.spec, self.memory.vm):
             return SOON
+        await self._tell_what_is_left()
         if fail.not_restored is not None:
             await self.tools.events.tell(self.vmi, "SourceNotRestored", fail.not_restored.message, WARNING)
         if deleted_at(self.vmi) is not None:
@@ -168,6 +171,11 @@ class Pass:
             return None
         self.memory = replace(self.memory, over=True)
         return None
+
+    async def _tell_what_is_left(self) -> None:
+        left = left_at_source(self._seen)
+        if left is not None:
+            await self.tools.events.tell(self.vmi, "CopiesLeftAtSource", left.message, WARNING)
 
     async def _after_the_end(self) -> float | None:
         self.tools.slots.give_back(self.spec.uid)
@@ -205,7 +213,10 @@ class Pass:
         asked = deleted_at(self.vmi)
         if asked is None or self.tools.clock() < asked + self.tools.settings.let_go:
             return False
-        owed = " The source VM may still be off." if self.memory.recorded.touched else ""
+        recorded = self.memory.recorded
+        owed = " The source VM may still be off." if recorded.touched else ""
+        if recorded.copies:
+            owed += f" At the source, remove whatever has a name that begins with {copies_prefix(recorded.copies)}."
         minutes = self.tools.settings.let_go.seconds // 60
         message = f"What the import made could not be undone within {minutes} minutes, so it is let go.{owed}"
         await self.tools.events.tell(self.vmi, "CleanupIncomplete", message, WARNING)
