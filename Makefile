@@ -23,8 +23,9 @@ demo: ## import a sample OVA and boot it: the main job, end to end
 	@scripts/setup.sh $(APT_RUN)
 	@.venv/bin/thresher demo
 
-demo-cluster: rig ## the operator at work: kubectl apply, and a VM of a vCenter runs in a (simulated) Harvester
-	@$(PY) -m rig.demo_cluster
+SOURCE ?= vcenter
+demo-cluster: rig ## the operator at work: kubectl apply, and a VM runs in a (simulated) Harvester; SOURCE=openstack, too
+	@$(PY) -m rig.demo_cluster $(SOURCE)
 
 rig: setup ## build the real parts that tests run against, into the cache
 	@$(PY) -m rig
