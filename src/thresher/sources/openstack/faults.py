@@ -171,7 +171,7 @@ def _of_network(error: BaseException, place: Place) -> SourceError:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return SourceUntrusted(
                 f"the certificate of a server of {place} is not vouched for by an authority that is trusted: "
-                f"{cause.verify_message}; put the CA that issued it, as PEM, into ca_cert of the source's Secret, and "
+                f"{getattr(cause, 'verify_message', cause)}; put the CA that issued it, as PEM, into ca_cert of the source's Secret, and "
                 "check that the endpoint names the host as the certificate does"
             )
     for kinds, words in _TROUBLE:
