@@ -1,8 +1,8 @@
 """Hashes that can be written down in the middle and taken up again after a crash.
 
-hashlib cannot export a hash's inner state; OpenSSL's ``MD5_CTX``, ``SHA256_CTX`` and their sisters are plain C structs, whose bytes
-are that state. They are used only to *resume*: where libcrypto is missing or another version, hashing starts at the
-first byte again, which costs reading and nothing else.
+hashlib cannot export a hash's inner state; OpenSSL's ``MD5_CTX``, ``SHA256_CTX`` and their sisters are plain C
+structs, whose bytes are that state. They are used only to *resume*: where libcrypto is missing or another version,
+hashing starts at the first byte again, which costs reading and nothing else.
 """
 
 import base64
