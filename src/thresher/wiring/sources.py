@@ -1,6 +1,7 @@
 """The sources that manifests name, and the adapters that serve them."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,9 +9,11 @@ from thresher.api.manifests import AnySource, Manifests
 from thresher.api.openstack import OpenstackSource as OpenstackSourceManifest
 from thresher.api.ova import OvaSource as OvaSourceManifest
 from thresher.api.vmware import VmwareSource as VmwareSourceManifest
-from thresher.ports import Leftovers, Power, Source
+from thresher.model.vm import SourceVM
+from thresher.ports import Export, Leftovers, Power, Source
 from thresher.sources.bytes import HttpAccess
 from thresher.sources.ova import OvaSource
+from thresher.wiring.places import Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def _openstack(manifest: OpenstackSourceManifest, manifests: Manifests, disks: D
     secret = manifests.secret(manifest.secret_ref)
     # openstacksdk is large: only who imports from an OpenStack loads it
     from thresher.sources.openstack.connection import OpenstackAccess, OpenstackConnection
-    from thresher.sources.openstack.export import export_server
+    from thresher.sources.openstack.export import PARALLEL, export_server
     from thresher.sources.openstack.patience import CopyPolicy
     from thresher.sources.openstack.power import OpenstackPower
     from thresher.sources.openstack.source import OpenstackSource
@@ -129,7 +132,16 @@ def _openstack(manifest: OpenstackSourceManifest, manifests: Manifests, disks: D
         )
     )
     policy = CopyPolicy(manifest.spec.upload_image_retry_count, float(manifest.spec.upload_image_retry_delay))
-    exporter = partial(export_server, policy=policy, parallel=disks.per_source)
+    places = Places(disks.per_source)
+
+    @asynccontextmanager
+    async def exporter(connection: OpenstackConnection, vm: SourceVM, owner: str) -> AsyncIterator[Export]:
+        async with (
+            places.taken(min(len(vm.disks), PARALLEL)) as parallel,
+            export_server(connection, vm, owner, policy=policy, parallel=parallel) as export,
+        ):
+            yield export
+
     leftovers = OpenstackLeftovers(connection, CopyPolicy(_SWEEP_LOOKS, _SWEEP_EVERY_S))
     return OpenSource(OpenstackSource(connection, exporter), OpenstackPower(connection), leftovers)
 
