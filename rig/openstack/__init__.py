@@ -6,5 +6,6 @@ with openstack_cloud() as cloud:
 
 from rig.openstack.cloud import Credential, OpenstackCloud, openstack_cloud, prepare
 from rig.openstack.gateway import Fault, Gateway, Seen
+from rig.openstack.things import Port
 
-__all__ = ["Credential", "Fault", "Gateway", "OpenstackCloud", "Seen", "openstack_cloud", "prepare"]
+__all__ = ["Credential", "Fault", "Gateway", "OpenstackCloud", "Port", "Seen", "openstack_cloud", "prepare"]

@@ -1,7 +1,9 @@
 """The services' databases: made once, kept as templates in the cache, copied for each start."""
 
+import base64
 import hashlib
 import os
+import secrets
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from rig.openstack.environment import HERE, INSIDE
 from rig.openstack.services import variables
-from rig.openstack.settings import ADMIN_PASSWORD, REGION, Ports
+from rig.openstack.settings import ADMIN_PASSWORD, REGION, Ports, sqlite
 
 _SOURCES = ("databases.py", "settings.py", "population.py")
 
@@ -31,20 +33,21 @@ def create(folder: Path, ports: Ports, environment: Path) -> None:
     keystone = f"keystone-manage --config-file {etc}/keystone.conf"
     nova = f"nova-manage --config-file {etc}/nova.conf"
     url = ports.url("keystone") + "/v3"
+    bootstrap = f"--bootstrap-password {ADMIN_PASSWORD} --bootstrap-region-id {REGION}"
+    bootstrap += "".join(f" --bootstrap-{interface}-url {url}" for interface in ("admin", "internal", "public"))
+    _keys(folder / "data" / "fernet-keys")
+    _keys(folder / "data" / "credential-keys")
     chains = (
         (
             f"{keystone} db_sync",
-            f"{keystone} fernet_setup",
-            f"{keystone} credential_setup",
-            f"{keystone} bootstrap --bootstrap-password {ADMIN_PASSWORD} --bootstrap-region-id {REGION}"
-            f" --bootstrap-admin-url {url} --bootstrap-internal-url {url} --bootstrap-public-url {url}",
+            f"{keystone} bootstrap {bootstrap}",
         ),
         (f"glance-manage --config-file {etc}/glance-api.conf db_sync",),
         (f"cinder-manage --config-file {etc}/cinder.conf db sync",),
-        ("placement-manage db sync",),
+        (f"placement-manage --config-file {etc}/placement.conf db sync",),
         (
             f"{nova} api_db sync",
-            f"{nova} cell_v2 map_cell0",
+            f"{nova} cell_v2 map_cell0 --database_connection {_cell(folder, 'nova_cell0')}",
             f"{nova} db sync",
             f"{nova} cell_v2 create_cell --name cell1",
         ),
@@ -58,6 +61,17 @@ def create(folder: Path, ports: Ports, environment: Path) -> None:
     for database in (folder / "data").glob("*.db"):
         with _open(database) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # kept in the file: readers and a writer at a time
+
+
+def _cell(folder: Path, name: str) -> str:
+    return str(sqlite(folder, name)["connection"])
+
+
+def _keys(folder: Path) -> None:
+    """A repository of Fernet keys as keystone-manage makes it: 0 is the next, the highest number the current one."""
+    folder.mkdir(mode=0o700)
+    for name in ("0", "1"):
+        (folder / name).write_bytes(base64.urlsafe_b64encode(secrets.token_bytes(32)))
 
 
 def discover(folder: Path, environment: Path) -> None:
@@ -84,11 +98,11 @@ def relocate(folder: Path, ports: Ports, endpoints: dict[str, str]) -> None:
     with _open(folder / "data" / "nova_api.db") as nova:
         nova.execute(
             "UPDATE cell_mappings SET transport_url = ?, database_connection = ? WHERE name = 'cell1'",
-            (f"rabbit://guest:guest@127.0.0.1:{ports.broker}/", f"sqlite:///{folder}/data/nova.db?timeout=60"),
+            (f"rabbit://guest:guest@127.0.0.1:{ports.broker}/", _cell(folder, "nova")),
         )
         nova.execute(
             "UPDATE cell_mappings SET transport_url = 'none:///', database_connection = ? WHERE name = 'cell0'",
-            (f"sqlite:///{folder}/data/nova_cell0.db?timeout=60",),
+            (_cell(folder, "nova_cell0"),),
         )
     silence = "UPDATE services SET updated_at = NULL, created_at = '2001-01-01'"  # nobody is up until it says so
     with _open(folder / "data" / "nova.db") as nova:

@@ -15,8 +15,9 @@ Operation = Literal[
     "create_cloned_volume",
     "copy_image_to_volume",
     "copy_volume_to_image",
+    "server_snapshot",
 ]
-"""What the volume driver can be slow or fail at."""
+"""What the drivers can be slow or fail at: Cinder's, and (``server_snapshot``, for createImage) Nova's."""
 
 
 class Mishaps:
@@ -28,15 +29,11 @@ class Mishaps:
         self._data = data
 
     def driver(self, operation: Operation, *, times: int = 1, delay: float = 0.0) -> None:
-        """Let the volume driver fail at an operation so many times, or be slow at it each time (``times=0``)."""
+        """Let a driver fail at an operation so many times, or be slow at it until :meth:`mend` (``times=0``)."""
         path = self._data / "faults" / operation
         part = self._data / "faults.part"
         part.write_text(json.dumps({"times": times, "delay": delay}), encoding="utf-8")
         part.rename(path)
-
-    def snapshot_of_server(self, *, times: int = 1, delay: float = 0.0) -> None:
-        """Let createImage fail in the hypervisor (Nova removes the image then), or be slow."""
-        self.driver("server_snapshot", times=times, delay=delay)  # type: ignore[arg-type] # the compute driver's
 
     def volume_status(self, volume: str, status: str = "error") -> None:
         """Set a volume's status, as an administrator does with os-reset_status."""

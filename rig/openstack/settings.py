@@ -40,7 +40,8 @@ class Ports:
         return f"http://127.0.0.1:{getattr(self, service)}"
 
 
-def _sqlite(folder: Path, name: str) -> dict[str, object]:
+def sqlite(folder: Path, name: str) -> dict[str, object]:
+    """A service's section about its database."""
     # many processes write: wait for each other instead of failing
     return {"connection": f"sqlite:///{folder}/data/{name}.db?timeout=60", "sqlite_synchronous": False}
 
@@ -72,10 +73,10 @@ def _broker(ports: Ports) -> dict[str, object]:
     return {"transport_url": f"rabbit://guest:guest@127.0.0.1:{ports.broker}/"}
 
 
-def _keystone(folder: Path, ports: Ports) -> dict[str, Section]:
+def _keystone(folder: Path, _ports: Ports) -> dict[str, Section]:
     return {
         "DEFAULT": {"use_stderr": True},
-        "database": _sqlite(folder, "keystone"),
+        "database": sqlite(folder, "keystone"),
         "token": {"provider": "fernet", "expiration": 3600},
         "fernet_tokens": {"key_repository": f"{folder}/data/fernet-keys"},
         "credential": {"key_repository": f"{folder}/data/credential-keys"},
@@ -91,7 +92,7 @@ def _glance(folder: Path, ports: Ports) -> dict[str, Section]:
             "enabled_import_methods": "[]",
             "bind_host": "127.0.0.1",
         },
-        "database": _sqlite(folder, "glance"),
+        "database": sqlite(folder, "glance"),
         "glance_store": {"default_backend": "file"},
         "file": {"filesystem_store_datadir": f"{folder}/data/images"},
         "os_glance_tasks_store": {"filesystem_store_datadir": f"{folder}/data/tasks"},
@@ -116,7 +117,7 @@ def _cinder(folder: Path, ports: Ports) -> dict[str, Section]:
             "report_interval": 2,
             "periodic_interval": 10,
         },
-        "database": _sqlite(folder, "cinder"),
+        "database": sqlite(folder, "cinder"),
         "files": {
             "volume_driver": "rig_volumes.FileDriver",
             "volume_backend_name": "files",
@@ -142,8 +143,8 @@ def _nova(folder: Path, ports: Ports) -> dict[str, Section]:
             "update_resources_interval": 10,
         },
         "api": {"auth_strategy": "keystone"},
-        "api_database": _sqlite(folder, "nova_api"),
-        "database": _sqlite(folder, "nova"),
+        "api_database": sqlite(folder, "nova_api"),
+        "database": sqlite(folder, "nova"),
         "glance": {**service, "api_servers": ports.url("glance")},
         "cinder": {**service, "os_region_name": REGION, "catalog_info": "block-storage::internalURL"},
         "neutron": {**service, "valid_interfaces": "internal"},
@@ -169,7 +170,7 @@ def _neutron(folder: Path, ports: Ports) -> dict[str, Section]:
             "notify_nova_on_port_status_changes": False,
             "notify_nova_on_port_data_changes": False,
         },
-        "database": _sqlite(folder, "neutron"),
+        "database": sqlite(folder, "neutron"),
         "ml2": {"type_drivers": "local,flat", "tenant_network_types": "local", "mechanism_drivers": "rig"},
         "oslo_concurrency": {"lock_path": f"{folder}/data/locks/neutron"},
         "keystone_authtoken": _middleware(ports),
@@ -179,7 +180,7 @@ def _neutron(folder: Path, ports: Ports) -> dict[str, Section]:
 def _placement(folder: Path, ports: Ports) -> dict[str, Section]:
     return {
         "api": {"auth_strategy": "keystone"},
-        "placement_database": _sqlite(folder, "placement"),
+        "placement_database": sqlite(folder, "placement"),
         "keystone_authtoken": _middleware(ports),
     }
 

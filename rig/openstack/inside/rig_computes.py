@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import rig_faults
 from nova import conf
 from nova.compute import task_states
 from nova.image import glance
@@ -19,7 +20,10 @@ class RigDriver(fake.FakeDriver):
         self.host_status_base.update(self.resources.dump())
 
     def _root(self, instance):
-        return Path(conf.CONF.state_path).parent / "servers" / instance.uuid
+        return self._data() / "servers" / instance.uuid
+
+    def _data(self):
+        return Path(conf.CONF.state_path).parent
 
     def spawn(self, context, instance, image_meta, *args, **kwargs):
         """Fetch the image, as a real hypervisor does, and make it as large as the flavor says."""
@@ -33,11 +37,12 @@ class RigDriver(fake.FakeDriver):
 
     def snapshot(self, context, instance, image_id, update_task_state):
         """Upload the root disk as a raw image, in the steps of libvirt's driver."""
-        super_update = {"disk_format": "raw", "container_format": "bare"}
+        raw = {"disk_format": "raw", "container_format": "bare"}
         update_task_state(task_state=task_states.IMAGE_PENDING_UPLOAD)
         update_task_state(task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD)
+        rig_faults.meet(self._data(), "server_snapshot")
         with self._root(instance).open("rb") as data:
-            glance.API().update(context, image_id, super_update, data, purge_props=False)
+            glance.API().update(context, image_id, raw, data, purge_props=False)
 
     def destroy(self, context, instance, network_info, *args, **kwargs):
         """Remove the root disk with the server."""

@@ -1,16 +1,11 @@
-"""A volume driver for Cinder: each volume and each snapshot is a sparse file. Nothing can be attached for real.
+"""A volume driver for Cinder: each volume and each snapshot is a sparse file. Nothing can be attached for real."""
 
-A file ``faults/<operation>`` in the rig's folder makes that operation slow or fail; it holds JSON:
-``{"delay": seconds, "times": how often it fails}``.
-"""
-
-import json
 import os
 import subprocess
-import time
 from pathlib import Path
 
-from cinder import exception, interface
+import rig_faults
+from cinder import interface
 from cinder.image import image_utils
 from cinder.volume import driver, volume_utils
 from oslo_config import cfg
@@ -38,14 +33,7 @@ class FileDriver(driver.VolumeDriver):
         return self._folder / "snapshots" / snapshot["id"]
 
     def _fault(self, operation):
-        path = self._folder / "faults" / operation
-        if not path.exists():
-            return
-        fault = json.loads(path.read_text())
-        time.sleep(fault["delay"])  # Eventlet's, which lets others work
-        if fault["times"]:
-            path.write_text(json.dumps(fault | {"times": fault["times"] - 1}))
-            raise exception.VolumeBackendAPIException(data=f"the rig was told to fail at {operation}")
+        rig_faults.meet(self._folder, operation)
 
     def _copy(self, source, target, gib):
         subprocess.run(["cp", "--sparse=always", str(source), str(target)], check=True)
