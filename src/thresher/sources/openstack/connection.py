@@ -48,7 +48,7 @@ class OpenstackConnection:
         self.place: Place = place(access)
         self._access = access
         self._context = verifying(access.ca_pem)
-        self._login = Login(access)
+        self.login = Login(access)
         self._entered = 0
         self._session: Session | None = None
         self._threads: ThreadPoolExecutor | None = None
@@ -113,14 +113,14 @@ class OpenstackConnection:
         http = requests.Session()
         http.mount("https://", TrustingAdapter(self._context, _POOL))
         http.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=_POOL))
-        return Session(auth=self._login, session=http, timeout=self._access.timeout_s, app_name="thresher")
+        return Session(auth=self.login, session=http, timeout=self._access.timeout_s, app_name="thresher")
 
     def _connection(self, session: Session) -> Connection:
         """This thread's connection: openstacksdk's objects are not made for several threads, keystoneauth's are."""
         known: tuple[Session, Connection] | None = getattr(self._own, "connection", None)
         if known is not None and known[0] is session:
             return known[1]
-        self._check_region(self._login.get_access(session))
+        self._check_region(self.login.get_access(session))
         config = cloud_region.from_session(
             session=session, name=self.place.host, region_name=self.place.region, app_name="thresher"
         )

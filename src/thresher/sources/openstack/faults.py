@@ -169,10 +169,11 @@ def _of_network(error: BaseException, place: Place) -> SourceError:
     causes = tuple(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
+            why = getattr(cause, "verify_message", cause)  # set by OpenSSL alone
             return SourceUntrusted(
-                f"the certificate of a server of {place} is not vouched for by an authority that is trusted: "
-                f"{cause.verify_message}; put the CA that issued it, as PEM, into ca_cert of the source's Secret, and "
-                "check that the endpoint names the host as the certificate does"
+                f"the certificate of a server of {place} is not vouched for by an authority that is trusted: {why}; "
+                "put the CA that issued it, as PEM, into ca_cert of the source's Secret, and check that the endpoint "
+                "names the host as the certificate does"
             )
     for kinds, words in _TROUBLE:
         if any(isinstance(cause, kinds) for cause in causes):
