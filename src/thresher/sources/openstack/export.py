@@ -143,9 +143,9 @@ class _Exporting:
         await asyncio.gather(*self._tidying, return_exceptions=True)
 
     async def _forget_earlier(self, names: Mapping[str, str]) -> None:
-        """Remove copies from before the server ran again: nobody else knows of them, and they count for the quota."""
+        """Remove copies from before the server ran again: they count for the quota."""
         current = set(names.values())
-        await removed(self._connection, self._owner, self._policy, lambda copy: copy.name not in current)
+        await self._tidied(lambda copy: copy.name not in current)
 
     async def _copied(self, disk: Disk, name: str) -> Image:
         """The image of a disk. What it was made of goes at once, beside the transfer: it counts for the quota."""
@@ -160,7 +160,7 @@ class _Exporting:
         try:
             await removed(self._connection, self._owner, self._policy, only)
         except SourceError as error:
-            _log.warning("after the export of %s: %s", self._vm.name, error)
+            _log.warning("of the copies of %s, %s", self._vm.name, error)
 
 
 def _made_of(copy: Copy, name: str) -> bool:

@@ -27,7 +27,7 @@ class OpenstackLeftovers:
     """Implements :class:`thresher.ports.Leftovers`.
 
     Args:
-        connection: entered by whoever owns it.
+        connection: entered for as long as a sweep lasts.
         policy: how long to wait for what is still in use.
     """
 
