@@ -141,6 +141,7 @@ class _Session:
     opened: OpenSource
     used: float
     users: int = 0
+    replaced: bool = False
 
 
 class Sessions:
@@ -169,6 +170,8 @@ class Sessions:
         finally:
             session.users -= 1
             session.used = asyncio.get_running_loop().time()
+            if session.replaced and not session.users:
+                await _close(session)
 
     async def _session(self, uid: str, objects: SourceObjects) -> _Session:
         async with self._locks.setdefault(uid, asyncio.Lock()):
@@ -177,7 +180,9 @@ class Sessions:
                 return session
             if session is not None:
                 del self._open[uid]
-                await _close(session)
+                session.replaced = True  # whoever still uses it closes it behind them
+                if not session.users:
+                    await _close(session)
             opened = objects.pool().get(objects.manifest)
             await opened.source.__aenter__()
             now = asyncio.get_running_loop().time()
