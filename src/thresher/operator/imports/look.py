@@ -87,7 +87,12 @@ async def _handed_over(tools: Tools, spec: ImportSpec) -> SourceObjects | None:
     """
     secret = await tools.kube.get(SECRET, spec.namespace, name_of(spec.uid))
     coded = ((secret or {}).get("data") or {}).get("manifests.yaml")
-    return as_handed_over(base64.b64decode(coded).decode()) if coded else None
+    if not coded:
+        return None
+    try:
+        return as_handed_over(base64.b64decode(coded).decode())
+    except UsageError:
+        return None  # of another release
 
 
 def _report(text: str | None, job: Object | None) -> Report | None:
