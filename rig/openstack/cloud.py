@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
 from rig.golang import cache_dir, locked
@@ -19,6 +18,7 @@ from rig.openstack import databases, population, settings
 from rig.openstack.environment import environment, key
 from rig.openstack.gateway import Gateway, gateway
 from rig.openstack.mishaps import Mishaps
+from rig.openstack.population import Connection
 from rig.openstack.services import READY_S, Services
 from rig.openstack.settings import Ports
 from rig.openstack.things import Things

@@ -6,7 +6,7 @@ import os
 import secrets
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -57,7 +57,7 @@ def create(folder: Path, ports: Ports, environment: Path) -> None:
         ),
     )
     with ThreadPoolExecutor(len(chains)) as pool:  # each waits for a process of its own
-        list(pool.map(lambda chain: [run(command) for command in chain], chains))
+        list(pool.map(run.all, chains))
     for database in (folder / "data").glob("*.db"):
         with _open(database) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # kept in the file: readers and a writer at a time
@@ -130,6 +130,11 @@ class _Runner:
         self._log = folder / "log" / "manage.log"
         self._bin = environment / "bin"
         self._variables = os.environ | variables(folder, environment)
+
+    def all(self, commands: Iterable[str]) -> None:
+        """Run one after the other."""
+        for command in commands:
+            self(command)
 
     def __call__(self, command: str) -> None:
         program, *words = command.split(" ")

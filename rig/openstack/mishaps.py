@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from openstack.connection import Connection
+from rig.openstack.population import Connection
 
 Operation = Literal[
     "create_volume",

@@ -1,8 +1,9 @@
 """What every cloud of the rig has from its start: a domain, a project, users, flavors, networks."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from openstack.connection import Connection
+from openstack.connection import Connection as _Connection
 
 from rig.openstack.settings import ADMIN_PASSWORD, REGION
 
@@ -10,6 +11,9 @@ DOMAIN, PROJECT, USERNAME, PASSWORD = "customers", "shop", "importer", "rig-impo
 CREDENTIAL_NAME, CREDENTIAL_SECRET = "import", "rig-credential"
 NETWORKS = {"blue": ("10.1.0.0/24", "fd00:1::/64"), "green": ("10.2.0.0/24",)}
 """Subnets of each network."""
+
+Connection = Any
+"""openstacksdk's connection. It types each service as all versions of its API at once, which no call satisfies."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,9 @@ FLAVORS = {
 }
 
 
-def connect(url: str, *, verify: bool | str = True, **credentials: str) -> Connection:
+def connect(url: str, *, verify: bool | str = True, **credentials: Any) -> Connection:
     """A connection of openstacksdk's; ``url`` is Keystone's, with ``/v3``."""
-    return Connection(auth_url=url, region_name=REGION, verify=verify, **credentials)
+    return _Connection(auth_url=url, region_name=REGION, verify=verify, **credentials)
 
 
 def connect_admin(url: str) -> Connection:

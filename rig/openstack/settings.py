@@ -79,6 +79,7 @@ def _keystone(folder: Path, _ports: Ports) -> dict[str, Section]:
         "database": sqlite(folder, "keystone"),
         "token": {"provider": "fernet", "expiration": 3600},
         "fernet_tokens": {"key_repository": f"{folder}/data/fernet-keys"},
+        "fernet_receipts": {"key_repository": f"{folder}/data/fernet-keys"},
         "credential": {"key_repository": f"{folder}/data/credential-keys"},
     }
 

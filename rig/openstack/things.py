@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
-from openstack.connection import Connection
+from rig.openstack.population import Connection
 
 GIB = 1 << 30
 WAIT_S = 120

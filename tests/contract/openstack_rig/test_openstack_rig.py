@@ -2,36 +2,27 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from keystoneauth1.exceptions import SSLError
-from openstack.connection import Connection
 
 from rig.openstack import Credential, OpenstackCloud, Port
+from rig.openstack.population import connect
 
 GIB = 1 << 30
 CONTENT = hashlib.sha256(b"disk").digest() * 40_000
 
 
-def _connect(
-    cloud: OpenstackCloud, credential: Credential, *, endpoint: str = "", verify: bool | str = True
-) -> Connection:
-    names = (
-        {
-            "auth_type": "v3applicationcredential",
-            "application_credential_id": credential.application_credential_id,
-            "application_credential_secret": credential.application_credential_secret,
+def _connect(cloud: OpenstackCloud, credential: Credential, *, verify: bool | str = True, endpoint: str = "") -> Any:
+    if credential.application_credential_id:
+        how = {"auth_type": "v3applicationcredential"} | {
+            name: getattr(credential, name) for name in ("application_credential_id", "application_credential_secret")
         }
-        if credential.application_credential_id
-        else {
-            "username": credential.username,
-            "password": credential.password,
-            "project_name": credential.project_name,
-            "user_domain_name": credential.domain_name,
-            "project_domain_name": credential.domain_name,
-        }
-    )
-    return Connection(auth_url=endpoint or cloud.endpoint, region_name=cloud.region, verify=verify, **names)
+    else:
+        how = {name: getattr(credential, name) for name in ("username", "password", "project_name")}
+        how |= {"user_domain_name": credential.domain_name, "project_domain_name": credential.domain_name}
+    return connect(endpoint or cloud.endpoint, verify=verify, **how)
 
 
 def _bytes(cloud: OpenstackCloud, image: str) -> bytes:
