@@ -94,7 +94,7 @@ def test_a_refused_login_says_where_and_never_with_what(
     cloud: OpenstackCloud, changes: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    access = replace(access_to(cloud), **changes)
+    access = access_to(cloud, None, **changes)
     with pytest.raises(SourceDenied, match="RegionOne") as refused:
         check(access)
     assert cloud.endpoint.split("/")[2] in str(refused.value)
