@@ -157,6 +157,7 @@ def _make_template(folder: Path, venv: Path) -> None:
         services.start()
         with population.connect_admin(endpoints["identity"]) as admin:
             population.register(admin, endpoints)
+        with population.connect_admin(endpoints["identity"]) as admin:  # a new token, with the whole catalogue
             population.populate(admin, endpoints["identity"])
             _await_heartbeats(admin, services)
         databases.discover(folder, venv)

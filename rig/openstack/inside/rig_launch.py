@@ -67,13 +67,13 @@ def cinder(config, *awaited):
     monkey_patch.patch()
     from cinder import objects, service, version
     from cinder.common import config as _options  # noqa: F401 - it registers the options
-    from cinder.scheduler import manager as _scheduler  # noqa: F401 - likewise
-    from cinder.volume import manager as _volumes  # noqa: F401 - imported while the broker starts
     from oslo_config import cfg
     from oslo_log import log
 
     cfg.CONF.register_opt(cfg.StrOpt("backend_host"), group="files")
     objects.register_all()
+    for module in ("cinder.volume.manager", "cinder.scheduler.manager", "rig_volumes"):  # while the broker starts
+        importlib.import_module(module)
     cfg.CONF(["--config-file", config], project="cinder", version=version.version_string())
     log.setup(cfg.CONF, "cinder")
     await_ports(awaited)
@@ -93,9 +93,7 @@ def nova(config, *awaited):
     monkey_patch.patch(backend="threading")
     from nova import conf, objects, service
     from nova import config as options
-    from nova.conductor import manager as _conductor  # noqa: F401 - imported while the broker starts
     from nova.conductor import rpcapi as conductor
-    from nova.scheduler import manager as _scheduler  # noqa: F401 - likewise
     from nova.scheduler import rpcapi as scheduler
     from oslo_log import log
 
@@ -103,6 +101,8 @@ def nova(config, *awaited):
     log.setup(conf.CONF, "nova")
     objects.register_all()
     objects.Service.enable_min_version_cache()
+    for module in ("nova.conductor.manager", "nova.scheduler.manager"):  # while the broker starts
+        importlib.import_module(module)
     await_ports(awaited)
     for binary, topic in (("nova-conductor", conductor.RPC_TOPIC), ("nova-scheduler", scheduler.RPC_TOPIC)):
         service.Service.create(binary=binary, topic=topic).start()
@@ -113,7 +113,9 @@ def compute(config, *awaited):
     """The compute service, as it is."""
     main = importlib.import_module("nova.cmd.compute").main
     importlib.import_module("nova.compute.manager")
-    importlib.import_module("rig_computes")
+    # Nova looks for drivers in this package alone
+    importlib.import_module("nova.virt").__path__.append(str(Path(__file__).parent))
+    importlib.import_module("nova.virt.rig_computes")
     await_ports(awaited)
     sys.argv = ["nova-compute", "--config-file", config]
     main()
