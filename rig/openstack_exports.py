@@ -11,11 +11,11 @@ from pathlib import Path
 
 from rig.openstack import OpenstackCloud
 from rig.openstack.things import WAIT_S
+from rig.openstack_access import access_to
 from thresher.model.units import GIB, Bytes, MiB
 from thresher.model.vm import CpuTopology, Disk, SourceVM
 from thresher.ports import DiskResult, Export
 from thresher.sources.openstack import cloud as facts
-from thresher.sources.openstack.access import OpenstackAccess
 from thresher.sources.openstack.cloud import Kind
 from thresher.sources.openstack.connection import OpenstackConnection
 from thresher.sources.openstack.export import CopyPolicy, export_server
@@ -27,19 +27,6 @@ from thresher.transfer.disks import ThreadTransfer
 POLICY = CopyPolicy(looks=400, every_s=0.2)
 """Patient with a busy machine, and quick to look."""
 _POLL_S = 0.05
-
-
-def access(cloud: OpenstackCloud) -> OpenstackAccess:
-    """The importing user's way in."""
-    user = cloud.password
-    return OpenstackAccess(
-        cloud.endpoint,
-        cloud.region,
-        username=user.username,
-        password=user.password,
-        project_name=user.project_name,
-        domain_name=user.domain_name,
-    )
 
 
 def machine(server: str, *keys: str, name: str = "web") -> SourceVM:
@@ -98,7 +85,7 @@ class Lab:
     async def exported(self) -> AsyncIterator[Export]:
         """Export the disks with a connection of its own."""
         async with (
-            OpenstackConnection(access(self.cloud)) as connection,
+            OpenstackConnection(access_to(self.cloud)) as connection,
             export_server(connection, self.vm, self.owner, policy=self.policy) as export,
         ):
             yield export
@@ -140,7 +127,7 @@ class Lab:
         asyncio.run(self._swept())
 
     async def _swept(self) -> None:
-        async with OpenstackConnection(access(self.cloud)) as connection:
+        async with OpenstackConnection(access_to(self.cloud)) as connection:
             await OpenstackLeftovers(connection, self.policy).sweep(self.owner)
 
     def asked(self, gate: str, request: str) -> int:
