@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from rig.openstack import OpenstackCloud
 from rig.openstack.things import WAIT_S
@@ -33,6 +34,21 @@ def machine(server: str, *keys: str, name: str = "web") -> SourceVM:
     """A server as it is found: its volumes by UUID, one GiB each, and ``root``."""
     disks = tuple(Disk(key, None if key == ROOT else Bytes(GIB)) for key in keys)
     return SourceVM(name, CpuTopology(1, 1), MiB(128), id=server, disks=disks)
+
+
+def image_booted(cloud: OpenstackCloud, image: str, content: bytes, *, status: Literal["ACTIVE", "SHUTOFF"]) -> str:
+    """A server that boots from an image, on a hypervisor that does not enlarge the disk to the flavor's size.
+
+    Nova refuses a flavor without a disk to tenants; a disk that is small is copied in a moment.
+    """
+    server = cloud.make.server("shop", image=image, ports=(), flavor="tiny", status=status)
+    root_of(cloud, server).write_bytes(content)
+    return server
+
+
+def root_of(cloud: OpenstackCloud, server: str) -> Path:
+    """The file that holds the root disk of a server that boots from an image."""
+    return cloud.folder / "data" / "servers" / server
 
 
 def sha256(path: Path) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from rig.disks import Case, make, noise
 from rig.openstack import Fault, OpenstackCloud
-from rig.openstack_exports import Lab, machine, sha256
+from rig.openstack_exports import Lab, image_booted, machine, root_of, sha256
 from thresher.model.errors import SourceError, SourceUnreachable
 from thresher.model.units import GIB, KIB, MIB, SECTOR
 from thresher.model.vm import DiskFormat
@@ -17,7 +17,6 @@ from thresher.sources.openstack.cloud import Kind
 from thresher.sources.openstack.names import ROOT, copy_name
 
 ROOT_IMAGE = noise(MIB, 1) + bytes(2 * MIB) + noise(64 * KIB + SECTOR, 2)
-"""The flavor ``diskless`` leaves the root disk as large as its image."""
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def from_volume(cloud: OpenstackCloud, folder: Path, *contents: bytes) -> Lab:
 
 
 def from_image(cloud: OpenstackCloud, folder: Path, image: str) -> Lab:
-    server = cloud.make.server("shop", image=image, ports=(), flavor="diskless", status="SHUTOFF")
+    server = image_booted(cloud, image, ROOT_IMAGE, status="SHUTOFF")
     return Lab(cloud, machine(server, ROOT, name="shop"), folder)
 
 
@@ -82,7 +81,7 @@ def test_defect_16_a_server_that_boots_from_an_image_keeps_its_root_disk(
 ) -> None:
     lab = from_image(cloud, tmp_path, image)
     written = noise(4 * KIB, 9)
-    root = cloud.folder / "data" / "servers" / lab.vm.id
+    root = root_of(cloud, lab.vm.id)
     with root.open("rb+") as file:  # what the guest wrote since
         file.seek(2 * MIB)
         file.write(written)
@@ -116,9 +115,9 @@ def test_an_image_in_qcow2_becomes_raw(cloud: OpenstackCloud, image: str, tmp_pa
 def test_a_server_that_runs_is_not_copied_in_the_middle_of_its_work(
     cloud: OpenstackCloud, image: str, tmp_path: Path
 ) -> None:
-    server = cloud.make.server("busy", image=image, ports=(), flavor="diskless")
-    lab = Lab(cloud, machine(server, ROOT, name="busy"), tmp_path)
-    with pytest.raises(SourceError, match="busy is ACTIVE and can only be exported when it is off") as failure:
+    server = image_booted(cloud, image, ROOT_IMAGE, status="ACTIVE")
+    lab = Lab(cloud, machine(server, ROOT, name="shop"), tmp_path)
+    with pytest.raises(SourceError, match="shop is ACTIVE and can only be exported when it is off") as failure:
         lab.imported()
     assert not failure.value.retryable
     assert lab.left() == []
@@ -178,7 +177,7 @@ def test_copies_from_before_the_server_ran_again_are_not_taken_for_its_disks(
     lab.cancelled_when(lambda: lab.copies() == {Kind.IMAGE: "active"})
     cloud.user.compute.start_server(lab.vm.id)
     cloud.make.until("server", lab.vm.id, "ACTIVE")
-    (cloud.folder / "data" / "servers" / lab.vm.id).write_bytes(noise(2 * MIB, 5))
+    root_of(cloud, lab.vm.id).write_bytes(noise(2 * MIB, 5))
     cloud.user.compute.stop_server(lab.vm.id)
     cloud.make.until("server", lab.vm.id, "SHUTOFF")
 

@@ -7,7 +7,7 @@ import pytest
 
 from rig.disks import noise
 from rig.openstack import Fault, OpenstackCloud
-from rig.openstack_exports import Lab, machine
+from rig.openstack_exports import Lab, image_booted, machine
 from thresher.model.errors import SourceBusy, SourceDenied, SourceError, SourceUnreachable, VerificationError
 from thresher.model.units import GIB, KIB, MIB, SECTOR
 from thresher.sources.openstack.cloud import Kind
@@ -32,7 +32,7 @@ def cloud(openstack: OpenstackCloud) -> Iterator[OpenstackCloud]:
 @pytest.fixture(scope="module")
 def server(openstack: OpenstackCloud) -> str:
     image = openstack.make.image(ROOT_IMAGE, "small")
-    return openstack.make.server("shop", image=image, ports=(), flavor="diskless", status="SHUTOFF")
+    return image_booted(openstack, image, ROOT_IMAGE, status="SHUTOFF")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -186,7 +187,7 @@ def test_cinder_is_not_asked_to_remove_what_it_would_refuse_to(status: str) -> N
 
 
 MULTIHASH = "c" * 128
-BARE = {"id": KEY, "size": 3 << 20, "container_format": "bare", "disk_format": "raw"}
+BARE: dict[str, Any] = {"id": KEY, "size": 3 << 20, "container_format": "bare", "disk_format": "raw"}
 
 
 @pytest.mark.parametrize(
@@ -202,9 +203,7 @@ BARE = {"id": KEY, "size": 3 << 20, "container_format": "bare", "disk_format": "
         ({"disk_format": "vmdk", "vmware_disktype": "streamOptimized"}, DiskFormat.VMDK_STREAM, None),
     ],
 )
-def test_an_image_of_each_format_that_is_read(
-    fields: dict[str, object], form: DiskFormat, capacity: int | None
-) -> None:
+def test_an_image_of_each_format_that_is_read(fields: dict[str, Any], form: DiskFormat, capacity: int | None) -> None:
     found = facts(Image.existing(**BARE | fields), "disk")
     assert (found.format, found.capacity, found.size) == (form, capacity, 3 << 20)
 
@@ -222,7 +221,7 @@ def test_an_image_of_each_format_that_is_read(
         {"size": 0},
     ],
 )
-def test_an_image_that_no_disk_can_be_read_from_is_refused(fields: dict[str, object]) -> None:
+def test_an_image_that_no_disk_can_be_read_from_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(SourceError, match="raw or qcow2") as failure:
         facts(Image.existing(**BARE | fields), "disk")
     assert not failure.value.retryable
@@ -237,7 +236,7 @@ def test_an_image_that_no_disk_can_be_read_from_is_refused(fields: dict[str, obj
         ({}, None),
     ],
 )
-def test_the_multihash_goes_before_md5(fields: dict[str, object], checksum: Checksum | None) -> None:
+def test_the_multihash_goes_before_md5(fields: dict[str, Any], checksum: Checksum | None) -> None:
     found = facts(Image.existing(**BARE | fields), "disk")
     assert found.checksum == checksum
     assert found.version == (f"{checksum.algorithm}:{checksum.hexdigest}" if checksum else KEY)
