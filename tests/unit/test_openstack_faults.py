@@ -71,7 +71,7 @@ def test_answers(status: int, body: object, kind: type[SourceError], words: str)
 def test_keystone_s_own_refusal() -> None:
     error = source_error(ksa.Unauthorized("The request you have made requires authentication."), AT)
     assert type(error) is SourceDenied
-    assert "check the user" in str(error)
+    assert "check the endpoint" in str(error)
 
 
 def wrapped(cause: Exception) -> ksa.ClientException:

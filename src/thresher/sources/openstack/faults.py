@@ -123,8 +123,8 @@ def _asked(error: BaseException) -> str:
 
 def _login(words: str, who: str) -> SourceError:
     return SourceDenied(
-        f"{who} refuses the login: {words}; check the user or the application credential, the project and the domain "
-        "in the source's Secret"
+        f"{who} refuses the login: {words}; check the endpoint and, in the source's Secret, the user with project and "
+        "domain, or the application credential"
     )
 
 
