@@ -74,6 +74,13 @@ def test_keystone_s_own_refusal() -> None:
     assert "check the endpoint" in str(error)
 
 
+def test_another_service_than_keystone() -> None:
+    for error in (ksa.InvalidResponse(answered(200, {})), sdk.InvalidResponse("no JSON")):
+        said = source_error(error, AT)
+        assert type(said) is SourceError
+        assert "check the endpoint" in str(said)
+
+
 def wrapped(cause: Exception) -> ksa.ClientException:
     """As keystoneauth raises what requests, urllib3 and ssl made of a failure."""
     pool = urllib3.connectionpool.HTTPSConnectionPool("keystone", 5000)

@@ -56,6 +56,8 @@ def source_error(error: BaseException, place: Place) -> ThresherError | None:
         return SourceNotFound(f"the catalogue of {place} lacks a service that is needed: {said(error)}")
     if isinstance(error, ksa.DiscoveryFailure | sdk.ServiceDiscoveryException):
         return SourceError(f"a service of {place} cannot be used: {said(error)}; check the endpoints of its catalogue")
+    if isinstance(error, ksa.InvalidResponse | sdk.InvalidResponse):
+        return SourceError(f"{place} does not answer as OpenStack does ({said(error)}); check the endpoint")
     return _of_network(error, place)
 
 
