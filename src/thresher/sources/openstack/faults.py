@@ -52,13 +52,18 @@ def source_error(error: BaseException, place: Place) -> ThresherError | None:
     status = _status(error)
     if status is not None:
         return of_status(status, said(error), place, what=_asked(error))
+    return _of_catalogue(error, place) or _of_network(error, place)
+
+
+def _of_catalogue(error: BaseException, place: Place) -> SourceError | None:
+    """The error for services that are not where they are looked for."""
     if isinstance(error, ksa.EndpointNotFound | sdk.EndpointNotFound):
         return SourceNotFound(f"the catalogue of {place} lacks a service that is needed: {said(error)}")
     if isinstance(error, ksa.DiscoveryFailure | sdk.ServiceDiscoveryException):
         return SourceError(f"a service of {place} cannot be used: {said(error)}; check the endpoints of its catalogue")
     if isinstance(error, ksa.InvalidResponse | sdk.InvalidResponse):
         return SourceError(f"{place} does not answer as OpenStack does ({said(error)}); check the endpoint")
-    return _of_network(error, place)
+    return None
 
 
 def of_status(status: int, words: str, place: Place, *, what: str = "") -> SourceError:
