@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from openstack.block_storage.v3.snapshot import Snapshot
 from openstack.block_storage.v3.volume import Volume
 from openstack.compute.v2.server import Server
 from openstack.connection import Connection
@@ -20,6 +21,9 @@ _USABLE = frozenset({"available", "in-use"})
 """States of a volume that a snapshot can be made in (Block Storage API v3, "Create a snapshot")."""
 _ON = frozenset({1, 3, 7})
 """Running, paused, suspended (Compute API, "OS-EXT-STS:power_state")."""
+_FILTERS = "3.0"
+"""Names can always be asked for in this version of Cinder's API. From 3.31 on that is up to a file of the cloud's own
+(``resource_filters_file``), and one that is missing refuses them all with 400."""
 _DESCRIPTION = "A copy that Thresher made to import a server; it is removed when that import has ended."
 
 
@@ -179,13 +183,13 @@ def _first(copies: Iterable[Copy], ready: str) -> Copy | None:
 
 def _snapshots(cloud: Connection, name: str | None = None) -> list[Copy]:
     query: dict[str, Any] = {} if name is None else {"name": name}
-    found = cloud.block_storage.snapshots(**query)
+    found = Snapshot.list(cloud.block_storage, base_path="/snapshots/detail", microversion=_FILTERS, **query)
     return _named([Copy(Kind.SNAPSHOT, one.id, one.name or "", one.status) for one in found], name)
 
 
 def _volumes(cloud: Connection, name: str | None = None) -> list[Copy]:
     query: dict[str, Any] = {} if name is None else {"name": name}
-    found = cloud.block_storage.volumes(**query)
+    found = Volume.list(cloud.block_storage, base_path="/volumes/detail", microversion=_FILTERS, **query)
     return _named([Copy(Kind.VOLUME, one.id, one.name or "", one.status) for one in found], name)
 
 
