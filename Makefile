@@ -9,7 +9,8 @@ LOCK := VIRTUAL_ENV=.venv .venv/bin/uv pip compile -q --universal --generate-has
 APT_RUN := qemu-system-x86 qemu-utils
 APT_BENCH := qemu-utils curl nginx-light
 APT_GUEST := busybox-static dosfstools e2fsprogs fdisk mtools syslinux syslinux-common
-APT_TEST := $(APT_RUN) $(APT_BENCH) $(APT_GUEST) ovmf
+APT_WEB := chromium
+APT_TEST := $(APT_RUN) $(APT_BENCH) $(APT_GUEST) $(APT_WEB) ovmf
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
