@@ -157,6 +157,8 @@ def test_reports_for_people(source: Path) -> None:
     assert english.out.startswith("# Migration plan: VmwareSource default/vcenter")
     assert korean.out.startswith("# 마이그레이션 계획")
     assert cli.here("plan", "-f", source, "-o", "csv").out.count("\n") == 5
+    page = cli.here("plan", "-f", source, "-o", "html", "--language", "ko").out
+    assert page.startswith("<!DOCTYPE html>\n<html lang=\"ko\">")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ class Algorithm(StrEnum):
 class Report(StrEnum):
     """How a plan is printed."""
 
+    HTML = "html"
     MARKDOWN = "markdown"
     JSON = "json"
     CSV = "csv"

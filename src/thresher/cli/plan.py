@@ -24,13 +24,14 @@ from thresher.plan.data import as_csv, as_json
 from thresher.plan.manifests import MAPPING_FILE, MARK, SourceRef, mapping_file, wave_files
 from thresher.plan.markdown import as_markdown
 from thresher.plan.networks import read_attachments, read_mapping
+from thresher.plan.report import as_html
 from thresher.plan.rules.fleet import Capacity
 from thresher.plan.simulate import Limits
 from thresher.plan.values import Assumptions, Plan, Window
 from thresher.plan.waves import WaveRules
 
 RENDERERS: Mapping[Report, Callable[[Plan, Language], str]] = MappingProxyType(
-    {Report.MARKDOWN: as_markdown, Report.JSON: as_json, Report.CSV: as_csv}
+    {Report.HTML: as_html, Report.MARKDOWN: as_markdown, Report.JSON: as_json, Report.CSV: as_csv}
 )
 
 
