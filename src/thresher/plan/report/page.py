@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+from datetime import timedelta
 
+from thresher.model.bandwidth import Limit
 from thresher.plan.catalogue import Language
 from thresher.plan.phrases import phrase
 from thresher.plan.report.machines import PRINTED, machines
@@ -73,10 +75,15 @@ def _print(plan: Plan) -> str:
 
 
 def _pauses(plan: Plan) -> tuple[tuple[float, float], ...]:
-    """Blackouts, in seconds from the start of the plan."""
-    start = plan.starts_at
-    if start is None:
+    """Blackouts while the plan lasts, in seconds from its start."""
+    start, limit = plan.starts_at, Limit(blackout=plan.blackouts)
+    if start is None or not plan.waves or not plan.blackouts:
         return ()
-    return tuple(
-        ((window.begins - start).total_seconds(), (window.ends - start).total_seconds()) for window in plan.blackouts
-    )
+    found, at, end = [], plan.waves[0].begins, plan.waves[-1].ends
+    while at < end:
+        force = limit.at(start + timedelta(seconds=at))
+        until = end if force.until is None else min((force.until - start).total_seconds(), end)
+        if force.window is not None:
+            found.append((at, until))
+        at = until
+    return tuple(found)
