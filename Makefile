@@ -43,6 +43,9 @@ bench-convert: ## thresher convert against curl and qemu-img, side by side (some
 bench-inventory: rig ## 10,000 VMs of a simulated vCenter read in pages, next to one by one (some minutes)
 	@$(PY) -m benchmarks.inventory
 
+bench-plan: rig ## thresher plan of 10,000 VMs of a simulated vCenter: time, processor, memory (some minutes)
+	@$(PY) -m benchmarks.plan
+
 audit: setup ## known vulnerabilities of what is shipped (asks pypi.org), and bandit
 	@.venv/bin/bandit -q -c pyproject.toml -r src
 	@.venv/bin/pip-audit --strict --disable-pip --require-hashes -r deploy/requirements.lock
