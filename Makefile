@@ -10,7 +10,8 @@ APT_RUN := qemu-system-x86 qemu-utils
 APT_BENCH := qemu-utils curl nginx-light
 APT_GUEST := busybox-static dosfstools e2fsprogs fdisk mtools syslinux syslinux-common
 APT_OPENSTACK := rabbitmq-server qemu-utils
-APT_TEST := $(APT_RUN) $(APT_BENCH) $(APT_GUEST) $(APT_OPENSTACK) ovmf
+APT_WEB := chromium
+APT_TEST := $(APT_RUN) $(APT_BENCH) $(APT_GUEST) $(APT_OPENSTACK) $(APT_WEB) ovmf
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
@@ -43,6 +44,9 @@ bench-convert: ## thresher convert against curl and qemu-img, side by side (some
 
 bench-inventory: rig ## 10,000 VMs of a simulated vCenter read in pages, next to one by one (some minutes)
 	@$(PY) -m benchmarks.inventory
+
+bench-plan: rig ## thresher plan of 10,000 VMs of a simulated vCenter: time, processor, memory (some minutes)
+	@$(PY) -m benchmarks.plan
 
 audit: setup ## known vulnerabilities of what is shipped (asks pypi.org), and bandit
 	@.venv/bin/bandit -q -c pyproject.toml -r src

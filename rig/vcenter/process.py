@@ -155,12 +155,14 @@ class VCenter:
         username: the only user.
         password: a new one each time.
         control: the tests' own door.
+        pid: of its process.
     """
 
     url: str
     username: str
     password: str
     control: str
+    pid: int
 
     @property
     def port(self) -> int:
@@ -277,7 +279,7 @@ def vcenter(inventory: Inventory, *, tls: Literal["ca", "self-signed"] = "ca") -
                 raise RuntimeError("the simulated vCenter did not start; it says why on standard error")
             ready = json.loads(line)
             try:
-                yield VCenter(ready["sdk"], USERNAME, password, ready["control"])
+                yield VCenter(ready["sdk"], USERNAME, password, ready["control"], process.pid)
             finally:
                 process.stdin.close()  # it ends with its standard input
 

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -81,7 +83,7 @@ def test_every_vm_is_judged(source: Path) -> None:
     found = planned(source)
     assert {name: vm["verdict"] for name, vm in found.items()} == {
         "web-1": "warnings",
-        "Old.DB 1": "blocked",
+        "Old.DB 1": "warnings",
         "cluster": "blocked",
         "two-nics": "warnings",
     }
@@ -122,7 +124,7 @@ def test_the_mapping_is_edited_and_taken_up(source: Path, tmp_path: Path) -> Non
     assert mapping.read_text() == edited
     assert sorted(path.name for path in out.iterdir()) == ["networks.yaml", "wave-01.yaml", "wave-notes.yaml"]
     imports = list(yaml.safe_load_all((out / "wave-01.yaml").read_text()))
-    assert {one["metadata"]["name"] for one in imports} == {"web-1", "two-nics"}
+    assert {one["spec"]["virtualMachineName"] for one in imports} == {"web-1", "two-nics", "Old.DB 1"}
     assert all(one["spec"]["networkMapping"] for one in imports)
 
 
@@ -133,7 +135,7 @@ def test_kubectl_takes_every_wave(source: Path, tmp_path: Path, kube: KubeCluste
         assert kube.kubectl("wait", "--for=condition=Established", "--timeout=60s", crd).returncode == 0
         planned(source, "--write", tmp_path / "plan", "--pilots", "1", "--wave-vms", "1", "--storage-class", "fast")
         waves = sorted((tmp_path / "plan").glob("wave-*.yaml"))
-        assert len(waves) == 2
+        assert len(waves) == 3
         for wave in waves:
             done = kube.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", str(wave))
             assert done.returncode == 0, done.stderr
@@ -157,6 +159,8 @@ def test_reports_for_people(source: Path) -> None:
     assert english.out.startswith("# Migration plan: VmwareSource default/vcenter")
     assert korean.out.startswith("# 마이그레이션 계획")
     assert cli.here("plan", "-f", source, "-o", "csv").out.count("\n") == 5
+    page = cli.here("plan", "-f", source, "-o", "html", "--language", "ko").out
+    assert page.startswith('<!DOCTYPE html>\n<html lang="ko">')
 
 
 @pytest.mark.parametrize(
@@ -164,8 +168,9 @@ def test_reports_for_people(source: Path) -> None:
     [
         (["--bandwidth", "fast"], "--bandwidth"),
         (["--bandwidth", "0"], "--bandwidth"),
-        (["--blackout", "2027-01-02T00:00/2027-01-01T00:00", "--start", "2027-01-01T00:00"], "--blackout"),
-        (["--blackout", "2027-01-01T00:00/2027-01-02T00:00"], "--start"),
+        (["--bandwidth", "1Gbit"], "--bandwidth"),
+        (["--blackout", "8-18"], "--blackout"),
+        (["--blackout", "08:00-18:00 Mars/Olympus"], "--blackout"),
         (["--start", "tomorrow"], "--start"),
         (["--networks", "/nowhere"], "/nowhere"),
         (["--free-storage", "much"], "--free-storage"),
@@ -177,6 +182,39 @@ def test_what_cannot_be_meant_is_said_before_the_source_is_asked(source: Path, w
     assert named in cli.complaint(outcome)
 
 
-def test_rates_may_be_in_bits(source: Path) -> None:
-    done = cli.here("plan", "-f", source, "-o", "json", "--bandwidth", "1Gbit")
-    assert json.loads(done.out)["assumptions"]["bandwidth_bytes_per_s"] == 125_000_000
+@pytest.mark.parametrize(
+    ("limit", "words", "rate"),
+    [
+        ({}, [], 100 * MIB),
+        ({}, ["--bandwidth", "125M"], 125_000_000),
+        ({"bandwidth": "50Mi"}, [], 50 * MIB),
+        ({"bandwidth": "50Mi"}, ["--bandwidth", "10Mi"], 10 * MIB),
+        ({"bandwidth": "50Mi"}, ["--bandwidth", "1Gi"], 50 * MIB),
+        ({"bandwidth": "500Mi"}, [], 500 * MIB),
+    ],
+)
+def test_the_source_s_own_limits_hold(source: Path, limit: dict[str, str], words: list[str], rate: int) -> None:
+    assert assumed(limited(source, **limit), *words)["assumptions"]["bandwidth_bytes_per_s"] == rate
+
+
+def test_the_source_s_own_blackouts_hold(source: Path) -> None:
+    path = limited(source, blackout=["08:00-18:00 Asia/Seoul"])
+    assert assumed(path)["starts_at"]
+    both = assumed(path, "--blackout", "22:00-23:00", "--start", "2027-01-31T12:00+09:00")
+    assert both["blackouts"] == ["08:00-18:00 Asia/Seoul", "22:00-23:00 UTC"]
+    assert datetime.fromisoformat(both["waves"][0]["starts_at"]) == datetime(2027, 1, 31, 9, tzinfo=UTC)
+    outcome = cli.here("plan", "-f", limited(source, bandwidth="0"))
+    assert outcome.code == 2
+    assert "spec.bandwidth" in cli.complaint(outcome)
+
+
+def limited(source: Path, **limit: object) -> Path:
+    """The same source with limits of its own."""
+    documents = list(yaml.safe_load_all(source.read_text()))
+    documents[1]["spec"] |= limit
+    source.write_text(yaml.safe_dump_all(documents))
+    return source
+
+
+def assumed(source: Path, *words: str) -> Any:
+    return cli.here("plan", "-f", source, "-o", "json", *words).json

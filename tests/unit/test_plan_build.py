@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 import pytest
 import yaml
@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from rig.rule_cases import NOW, OTHER, PLAIN, WANTED
 from rig.source_vms import disk, nic
 from thresher.api.manifests import load_manifests
+from thresher.model.bandwidth import Limit, Window
+from thresher.model.errors import UsageError
 from thresher.model.naming import is_label
 from thresher.model.spec import NetworkMapping
 from thresher.model.units import GIB, Bytes
@@ -25,7 +27,7 @@ from thresher.plan.manifests import MARK, SourceRef, mapping_file, wave_files
 from thresher.plan.markdown import as_markdown
 from thresher.plan.networks import read_mapping
 from thresher.plan.simulate import Limits
-from thresher.plan.values import Assumptions, Plan, Verdict, Window
+from thresher.plan.values import Assumptions, Plan, Verdict
 from thresher.plan.waves import WaveRules, groups_of, next_start
 from thresher.plan.words import duration
 
@@ -130,32 +132,53 @@ def test_no_wave_takes_longer_than_it_may() -> None:
 
 
 def test_waves_keep_clear_of_blackouts() -> None:
-    blackout = Window(NOW + timedelta(seconds=60), NOW + timedelta(hours=8))
+    blackout = Window.parse("22:01-06:00")  # NOW is at 22:00
     plan = plan_of(vm(1), vm(2), starts_at=NOW, blackouts=(blackout,), waves=WaveRules(pilots=1, vms=1))
-    assert plan.waves[0].starts_at == blackout.ends
+    assert plan.waves[0].starts_at == NOW + timedelta(hours=8)
     assert plan.waves[1].starts_at == plan.waves[0].ends_at
     assert plan.totals.duration == plan.waves[1].ends - plan.waves[0].begins
 
 
-hours = st.integers(0, 200)
+def test_what_fits_between_no_blackouts_pauses_in_them() -> None:
+    by = Assumptions(Limits(RATE), shutdown_s=0, prepare_s=0, boot_s=0)
+    copy = 5000 * GIB / RATE  # 14 hours, and there are twelve between two blackouts
+    plan = plan_of(vm(1, gib=5000), starts_at=NOW, blackouts=(Window.parse("06:00-18:00"),), assumptions=by)
+    when = plan.vms[0].schedule
+    assert when
+    assert plan.waves[0].starts_at == NOW
+    assert when.copied - when.copies == pytest.approx(copy + 12 * 3600)
 
 
-@settings(deadline=None, max_examples=50)
-@given(hours, st.integers(0, 100), st.lists(st.tuples(hours, st.integers(1, 20)), max_size=6))
-def test_a_start_is_the_first_that_touches_no_blackout(at: int, takes: int, rows: list[tuple[int, int]]) -> None:
-    def time(hour: int) -> datetime:
-        return NOW + timedelta(hours=hour)
+def test_blackouts_that_never_end_are_an_error() -> None:
+    with pytest.raises(UsageError, match="blackout"):
+        plan_of(vm(1), starts_at=NOW, blackouts=(Window.parse("00:00-24:00"),))
 
-    windows = [Window(time(begins), time(begins + length)) for begins, length in rows]
 
-    def clear(start: datetime) -> bool:
-        ends = start + timedelta(hours=takes)
-        return all(start >= window.ends or ends <= window.begins for window in windows)
+minutes = st.integers(0, 1439)
+daily = st.builds(Window, minutes, minutes).filter(lambda window: window.begin != window.end)
 
-    found = next_start(time(at), takes * 3600, windows)
-    assert found >= time(at)
-    assert clear(found)
-    assert not any(clear(time(hour)) for hour in range(at, round((found - NOW).total_seconds() / 3600)))
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 100), st.integers(1, 1440), st.lists(daily, max_size=3))
+def test_a_start_is_the_first_that_touches_no_blackout(at: int, takes: int, windows: list[Window]) -> None:
+    """Minute by minute, by the clock on the wall (in UTC, where no clock is ever set)."""
+    closed = {minute for minute in range(1440) if any(_covers(window, minute) for window in windows)}
+    earliest = NOW + timedelta(minutes=at)
+    limit = Limit(blackout=tuple(windows))
+    if len(closed) == 1440:
+        with pytest.raises(UsageError):
+            next_start(earliest, takes * 60, limit)
+        return
+    first = earliest.hour * 60 + earliest.minute
+    every = range(first, first + 2 * 1440)
+    free = [begin for begin in every if not any(minute % 1440 in closed for minute in range(begin, begin + takes))]
+    expected = free[0] if free else next(minute for minute in every if minute % 1440 not in closed)
+    assert next_start(earliest, takes * 60, limit) == earliest + timedelta(minutes=expected - first)
+
+
+def _covers(window: Window, minute: int) -> bool:
+    inside = window.begin <= minute < window.end
+    return inside if window.begin < window.end else minute >= window.begin or minute < window.end
 
 
 shapes = st.lists(st.tuples(st.integers(1, 50), st.sampled_from(["", "A", "A/B"]), st.booleans()), max_size=25)

@@ -1,22 +1,26 @@
 """Each rule finds what it is about, and nothing on the twin without it; each has words in every language."""
 
 import ast
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from rig import rule_cases, rule_sources
+from thresher.model.vm import Bus, Severity
 from thresher.plan.catalogue import CATALOGUE, Language
+from thresher.plan.rules import examine
 from thresher.plan.rules.guests import Support, support
-from thresher.plan.rules.registry import RULES, Finder, document
+from thresher.plan.rules.registry import OPENSTACK, RULES, Finder, document
 from thresher.plan.values import Level
 
 ROOT = Path(__file__).parents[2]
 CASES = {**rule_cases.CASES, **rule_sources.CASES}
 ELSEWHERE = {"FileSizeDiffers", "CapacityDiffers"} | {
-    rule.id for rule in RULES.values() if rule.finder is Finder.CLUSTER
+    rule.id for rule in RULES.values() if rule.finder is Finder.CLUSTER or rule.id in OPENSTACK
 }
-"""What takes an archive or a cluster to see is tested with those."""
+"""What takes an archive, a cluster or a cloud to see is tested with those."""
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule not in ELSEWHERE])
@@ -39,28 +43,38 @@ def test_nothing_is_found_of_a_vm_that_nothing_is_special_about() -> None:
     assert rule_sources.package()() == set()
 
 
-def raised_in(room: str) -> set[str]:
-    """The rules that the modules of a room name where they make a loss."""
-    found = set()
-    for path in (ROOT / "src" / "thresher" / room).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
-                continue
-            rule = node.args[0]
-            named = isinstance(rule, ast.Constant) and isinstance(rule.value, str) and rule.value[:1].isupper()
-            if named and node.func.id in {"Loss", "_blocker"}:
-                found.add(ast.literal_eval(rule))
+RULE = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)*")
+
+
+def raised_in(text: str) -> set[str]:
+    """The rules that a module names: where it makes a loss, and in its tables of (what, rule, message)."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"Loss", "_blocker"}:
+            found |= {rule for rule in _words(node.args[:1]) if RULE.fullmatch(rule)}
+        elif isinstance(node, ast.Tuple) and len(node.elts) == 3:
+            what, rule, message = _words(node.elts)
+            if what and " " in message and RULE.fullmatch(rule):
+                found.add(rule)
     return found
 
 
-@pytest.mark.parametrize(
-    "room",
-    ["formats/ovf", "sources/vcenter", "sources/ova", "targets/manifests", "targets/harvester", "operator", "plan"],
-)
-def test_every_rule_that_is_found_somewhere_is_in_the_catalogue(room: str) -> None:
-    found = raised_in(room)
-    assert found
-    assert found - RULES.keys() == set()
+def _words(nodes: Sequence[ast.expr]) -> list[str]:
+    return [node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else "" for node in nodes]
+
+
+MODULES = [path for path in (ROOT / "src" / "thresher").rglob("*.py") if "Loss" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[str(path.relative_to(ROOT / "src" / "thresher")) for path in MODULES])
+def test_every_rule_that_is_found_somewhere_has_a_text(path: Path) -> None:
+    assert raised_in(path.read_text(encoding="utf-8")) - RULES.keys() == set()
+
+
+def test_rules_are_seen_in_calls_and_in_tables() -> None:
+    module = 'Loss("One", "a", "b"); _blocker("TwoWords", "a", "b"); TABLE = (("x:y", "ThreeFour", "In words."),)'
+    assert raised_in(module) == {"One", "TwoWords", "ThreeFour"}
+    assert len({rule for path in MODULES for rule in raised_in(path.read_text(encoding="utf-8"))}) > 60
 
 
 def test_the_catalogue_is_whole_in_every_language() -> None:
@@ -74,6 +88,13 @@ def test_the_document_of_the_rules_is_fresh() -> None:
     assert (ROOT / "docs" / "rules.md").read_text(encoding="utf-8") == document(), "make rules"
 
 
+@pytest.mark.parametrize("guest", ["rhel5_64Guest", "sles10Guest", "win2000ServGuest", "os2Guest", "nonsense"])
+@pytest.mark.parametrize("bus", list(Bus))
+def test_the_name_of_a_guest_stops_no_import(guest: str, bus: Bus) -> None:
+    vm = rule_cases.on(bus, "", guest)
+    assert not [loss for loss in examine(rule_cases.SPEC, vm) if loss.severity is Severity.BLOCKER]
+
+
 def test_notes_change_no_verdict() -> None:
     assert {rule.id for rule in RULES.values() if Level.NOTE in rule.levels} == {
         "NicNames", "ToolsStay", "ChangeTrackingOff",
@@ -83,7 +104,9 @@ def test_notes_change_no_verdict() -> None:
 @pytest.mark.parametrize(
     ("guest", "known"),
     [
+        ("rhel3Guest", Support.UPDATES),
         ("rhel4Guest", Support.UPDATES),
+        ("rhel2Guest", Support.NONE),
         ("rhel5_64Guest", Support.UPDATES),
         ("centos64Guest", Support.UPDATES),
         ("centos7_64Guest", Support.FULL),

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from thresher.model.units import Bytes
+
 
 class Output(StrEnum):
     """How a command prints its result."""
@@ -24,6 +26,7 @@ class Algorithm(StrEnum):
 class Report(StrEnum):
     """How a plan is printed."""
 
+    HTML = "html"
     MARKDOWN = "markdown"
     JSON = "json"
     CSV = "csv"
@@ -47,3 +50,27 @@ class OneOf(click.Choice[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The member of that value. Raises BadParameter."""
         return value if isinstance(value, self._kind) else self._kind(super().convert(value, param, ctx))
+
+
+class Rate(click.ParamType[Bytes]):
+    """Bytes a second, as a quantity: as a source's ``spec.bandwidth`` writes it."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Bytes:
+        """The number. Raises BadParameter."""
+        from thresher.model.bandwidth import rate_of
+
+        try:
+            return rate_of(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
+class Pace(Rate):
+    """More than 0: nobody could raise it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Bytes:
+        """The number. Raises BadParameter."""
+        rate = super().convert(value, param, ctx)
+        return rate or self.fail("must be more than 0", param, ctx)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from thresher import __version__
-from thresher.cli.choices import Algorithm, Listing, OneOf, Output
+from thresher.cli.choices import Algorithm, Listing, OneOf, Output, Pace
 from thresher.cli.plan_options import plan_options
 from thresher.model.units import Bytes
 
@@ -19,32 +19,8 @@ FILE = click.Path(path_type=Path)
 AT_LEAST_ONE = click.IntRange(min=1)
 
 
-class Rate(click.ParamType[Bytes]):
-    """Bytes a second, as a quantity."""
-
-    name = "rate"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Bytes:
-        """The number. Raises BadParameter."""
-        from thresher.model.bandwidth import rate_of
-
-        try:
-            return rate_of(str(value))
-        except ValueError as error:
-            self.fail(f"{value!r} {error}", param, ctx)
-
-
-class _Pace(Rate):
-    """More than 0: nobody could raise it."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Bytes:
-        """The number. Raises BadParameter."""
-        rate = super().convert(value, param, ctx)
-        return rate or self.fail("must be more than 0", param, ctx)
-
-
 _bandwidth = click.option(
-    "--bandwidth", type=_Pace(), metavar="RATE", help="At most so many bytes a second, such as 100Mi."
+    "--bandwidth", type=Pace(), metavar="RATE", help="At most so many bytes a second, such as 100Mi."
 )
 _ca = click.option("--ca", type=FILE, metavar="FILE", help="Trust these certificates (PEM) for HTTPS.")
 _output = click.option(
@@ -166,8 +142,8 @@ def run(
 def plan(manifests: tuple[str, ...], **options: Any) -> None:
     """Look at a whole inventory before touching it: which VMs will make it, what it takes, and in which order.
 
-    SIZE is a quantity such as 10Ti; RATE is one for a second, such as 100Mi, or in bits, such as 1Gbit; TIME is
-    such as 2027-01-31T22:00.
+    SIZE is a quantity such as 10Ti; RATE is bytes a second, such as 100Mi (1 Gbit/s is 125M); TIME is such as
+    2027-01-31T22:00; WINDOW is a time of each day, such as 08:00-18:00, or '22:00-06:00 Europe/Berlin'.
     """
     from thresher.cli import plan as command
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from thresher.cli.commands import AT_LEAST_ONE, EPILOG, FILE, Rate, manifests_option
+from thresher.cli.choices import Rate
+from thresher.cli.commands import AT_LEAST_ONE, EPILOG, FILE, manifests_option
 from thresher.model.errors import UsageError
 from thresher.model.units import Bytes
 

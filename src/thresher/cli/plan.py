@@ -15,9 +15,10 @@ from thresher.cli.choices import Report
 from thresher.cli.inventory import only_source, ready_source
 from thresher.cli.manifests import read_manifests
 from thresher.cli.probe import bandwidth
+from thresher.model.bandwidth import NO_RATE, Window
 from thresher.model.errors import TargetError, UsageError
 from thresher.model.spec import NetworkMapping
-from thresher.model.units import Bytes, MiB
+from thresher.model.units import MIB, Bytes, MiB
 from thresher.model.vm import SourceVM
 from thresher.plan.build import Wanted, make_plan
 from thresher.plan.catalogue import Language
@@ -25,14 +26,18 @@ from thresher.plan.data import as_csv, as_json
 from thresher.plan.manifests import MAPPING_FILE, MARK, SourceRef, mapping_file, wave_files
 from thresher.plan.markdown import as_markdown
 from thresher.plan.networks import read_attachments, read_mapping
+from thresher.plan.report import as_html
 from thresher.plan.rules.fleet import Capacity
 from thresher.plan.simulate import Limits
-from thresher.plan.values import Assumptions, Plan, Window
+from thresher.plan.values import Assumptions, Plan
 from thresher.plan.waves import WaveRules
 
 RENDERERS: Mapping[Report, Callable[[Plan, Language], str]] = MappingProxyType(
-    {Report.MARKDOWN: as_markdown, Report.JSON: as_json, Report.CSV: as_csv}
+    {Report.HTML: as_html, Report.MARKDOWN: as_markdown, Report.JSON: as_json, Report.CSV: as_csv}
 )
+
+_BANDWIDTH = Bytes(100 * MIB)
+"""What is reckoned with where nobody says: what a link of 1 Gbit/s gives in practice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,9 @@ class Options:
     mapping: Path | None
     free_storage: Bytes | None
     free_memory: MiB | None
-    bandwidth: float
-    disk_bandwidth: float | None
-    store_bandwidth: float | None
+    bandwidth: Bytes | None
+    disk_bandwidth: Bytes | None
+    store_bandwidth: Bytes | None
     probe: bool
     compression: float
     imports: int
@@ -65,30 +70,35 @@ class Options:
     wave_vms: int
     wave_hours: float | None
     start: datetime | None
-    blackouts: tuple[tuple[datetime, datetime], ...]
+    blackouts: tuple[Window, ...]
 
 
 def run(files: Sequence[str], options: Options) -> None:
     """Print the plan of the one source in the manifests, and write its files where asked to. Raises ThresherError."""
-    if options.blackouts and options.start is None:
-        raise UsageError("--blackout needs --start: say when the first wave may begin")
     manifests = read_manifests(files)
     manifest = only_source(manifests)
+    limit = manifest.spec.limit
+    if limit.rate == NO_RATE:
+        raise UsageError(
+            f"{manifest.kind} {manifest.metadata.key} is paused by its spec.bandwidth of 0: raise it first"
+        )
     attachments = read_attachments(_read(options.networks)) if options.networks else ()
     mapping = _mapping(options)
     vms, measured = asyncio.run(_look(manifest, manifests, options))
+    now = datetime.now(UTC)
+    blackouts = tuple(dict.fromkeys((*limit.blackout, *options.blackouts)))
     wanted = Wanted(
-        assumptions=_assumptions(options, measured),
+        assumptions=_assumptions(options, measured, limit.rate),
         namespace=options.namespace,
         storage_class=options.storage_class,
         attachments=attachments,
         mapping=mapping,
         free=Capacity(options.free_storage, options.free_memory),
         waves=WaveRules(options.pilots, options.wave_vms, options.wave_hours and options.wave_hours * 3600),
-        starts_at=options.start,
-        blackouts=tuple(Window(*window) for window in options.blackouts),
+        starts_at=options.start or (now if blackouts else None),
+        blackouts=blackouts,
     )
-    plan = make_plan(vms, wanted, f"{manifest.kind} {manifest.metadata.key}", datetime.now(UTC))
+    plan = make_plan(vms, wanted, f"{manifest.kind} {manifest.metadata.key}", now)
     if options.write is not None:
         _write(plan, options.write, SourceRef(manifest.kind, manifest.metadata.name, manifest.metadata.namespace))
     sys.stdout.write(RENDERERS[options.output](plan, Language(options.language)))
@@ -114,16 +124,18 @@ def _meant(vm: SourceVM, options: Options) -> bool:
     return inside and (not options.vms or any(fnmatchcase(vm.name, glob) for glob in options.vms))
 
 
-def _assumptions(options: Options, measured: float | None) -> Assumptions:
+def _assumptions(options: Options, measured: float | None, limit: Bytes | None) -> Assumptions:
+    """What durations follow from; a source gives no more than it is allowed to, whatever was measured or asked for."""
+    there = measured or options.bandwidth or limit or _BANDWIDTH
     return Assumptions(
         Limits(
-            measured or options.bandwidth,
+            min(there, limit or there),
             options.imports,
             options.disks_per_source,
             options.disks_per_host,
             options.disk_bandwidth,
         ),
-        measured=measured is not None,
+        measured=measured is not None and measured <= (limit or measured),
         compression=options.compression,
         shutdown_s=options.shutdown,
         prepare_s=options.prepare,

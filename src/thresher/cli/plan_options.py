@@ -1,6 +1,5 @@
 """The options of ``thresher plan``, and how they are written."""
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -8,13 +7,13 @@ from typing import Any
 
 import click
 
-from thresher.cli.choices import OneOf, Report
+from thresher.cli.choices import OneOf, Pace, Report
+from thresher.model.bandwidth import Window
 from thresher.model.quantity import bytes_of_quantity, memory_of_quantity
 
 _FILE = click.Path(path_type=Path)
 _COUNT = click.IntRange(min=1)
 _SECONDS = click.FloatRange(min=0)
-_BITS = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<prefix>[kMGT]?)bit", re.IGNORECASE)
 
 
 class _Written(click.ParamType[Any]):
@@ -34,15 +33,6 @@ class _Written(click.ParamType[Any]):
             self.fail(f"{value!r}: {error}", param, ctx)
 
 
-def rate(text: str) -> float:
-    """Bytes a second. Raises ValueError."""
-    bits = _BITS.fullmatch(text)
-    count = float(bytes_of_quantity(bits["number"] + bits["prefix"]) / 8 if bits else bytes_of_quantity(text))
-    if count <= 0:
-        raise ValueError("must be more than 0")
-    return count
-
-
 def moment(text: str) -> datetime:
     """A time, in the time zone of this machine where it names none. Raises ValueError."""
     try:
@@ -51,16 +41,8 @@ def moment(text: str) -> datetime:
         raise ValueError("must be a time such as 2027-01-31T22:00") from error
 
 
-def window(text: str) -> tuple[datetime, datetime]:
-    """Two times with a slash between them. Raises ValueError."""
-    begins, slash, ends = text.partition("/")
-    if not slash or moment(begins) >= moment(ends):
-        raise ValueError("must be two times, the earlier first: 2027-01-31T22:00/2027-02-01T06:00")
-    return moment(begins), moment(ends)
-
-
-_RATE, _SIZE = _Written("RATE", rate), _Written("SIZE", bytes_of_quantity)
-_TIME, _WINDOW, _MEMORY = _Written("TIME", moment), _Written("TIME/TIME", window), _Written("SIZE", memory_of_quantity)
+_RATE, _SIZE, _WINDOW = Pace(), _Written("SIZE", bytes_of_quantity), _Written("WINDOW", Window.parse)
+_TIME, _MEMORY = _Written("TIME", moment), _Written("SIZE", memory_of_quantity)
 
 _OPTIONS = (
     click.option("--vm", "vms", multiple=True, metavar="GLOB", help="Only VMs of such a name; may be repeated."),
@@ -83,7 +65,10 @@ _OPTIONS = (
     click.option("--free-storage", type=_SIZE, metavar="SIZE", help="What the destination has free."),
     click.option("--free-memory", type=_MEMORY, metavar="SIZE", help="What the destination has free."),
     click.option(
-        "--bandwidth", type=_RATE, default="100Mi", show_default=True, metavar="RATE", help="Of all disks together."
+        "--bandwidth",
+        type=_RATE,
+        metavar="RATE",
+        help="Of all disks together; else the source's spec.bandwidth, else 100Mi. Never more than the source's.",
     ),
     click.option("--disk-bandwidth", type=_RATE, metavar="RATE", help="What one disk can have at most."),
     click.option("--store-bandwidth", type=_RATE, metavar="RATE", help="At which the cluster stores an image."),
@@ -111,7 +96,12 @@ _OPTIONS = (
     ),
     click.option("--start", type=_TIME, metavar="TIME", help="When the first wave may begin."),
     click.option(
-        "--blackout", "blackouts", type=_WINDOW, multiple=True, metavar="TIME/TIME", help="Import nothing then."
+        "--blackout",
+        "blackouts",
+        type=_WINDOW,
+        multiple=True,
+        metavar="WINDOW",
+        help="Transfer nothing then, beside the source's spec.blackout; may be repeated.",
     ),
 )
 

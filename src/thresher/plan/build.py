@@ -1,11 +1,13 @@
 """Makes a plan of an inventory."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from thresher.api.convert import derived_uid
+from thresher.model.bandwidth import Limit, Window
 from thresher.model.naming import display_name, is_label, target_vm_name
 from thresher.model.spec import ImportSpec, NetworkMapping
 from thresher.model.units import Bytes
@@ -13,7 +15,7 @@ from thresher.model.vm import Loss, PowerState, SourceVM
 from thresher.plan import rules
 from thresher.plan.networks import Attachment, mapping_of, plan_networks
 from thresher.plan.rules.fleet import Capacity, Member, capacity, fleet_findings
-from thresher.plan.simulate import Job, Span, makespan, simulate
+from thresher.plan.simulate import Job, Pause, Pauses, Span, makespan, never, simulate
 from thresher.plan.values import (
     Assumptions,
     Finding,
@@ -26,7 +28,6 @@ from thresher.plan.values import (
     Totals,
     Verdict,
     Wave,
-    Window,
 )
 from thresher.plan.waves import WaveRules, cut, groups_of, next_start
 
@@ -46,7 +47,7 @@ class Wanted:
         free: what the destination has free.
         waves: how waves are cut.
         starts_at: when the first wave may begin.
-        blackouts: when nothing is to be imported; they need ``starts_at``.
+        blackouts: times of the day in which nothing is transferred; they need ``starts_at``.
     """
 
     assumptions: Assumptions
@@ -172,13 +173,13 @@ def job_of(planned: PlannedVM, by: Assumptions) -> Job:
 def _schedule(vms: Sequence[PlannedVM], wanted: Wanted) -> tuple[tuple[Wave, ...], tuple[PlannedVM, ...]]:
     by = wanted.assumptions
 
-    def spans_of(wave: Sequence[PlannedVM]) -> tuple[Span, ...]:
-        return simulate([job_of(vm, by) for vm in wave], by.limits)
+    def spans_of(wave: Sequence[PlannedVM], pauses: Pauses = never) -> tuple[Span, ...]:
+        return simulate([job_of(vm, by) for vm in wave], by.limits, pauses)
 
     waves, schedules, at = [], {}, 0.0
     for number, members in enumerate(cut(vms, wanted.waves, lambda wave: makespan(spans_of(wave))), start=1):
-        spans = spans_of(members)
-        begins = _start(at, makespan(spans), wanted)
+        begins = _start(at, makespan(spans_of(members)), wanted)
+        spans = spans_of(members, _pauses(begins, wanted))
         at = begins + makespan(spans)
         waves.append(_wave(number, members, spans, begins, wanted.starts_at))
         for vm, span in zip(members, spans, strict=True):
@@ -189,8 +190,23 @@ def _schedule(vms: Sequence[PlannedVM], wanted: Wanted) -> tuple[tuple[Wave, ...
 def _start(earliest: float, seconds: float, wanted: Wanted) -> float:
     if wanted.starts_at is None:
         return earliest
-    at = next_start(wanted.starts_at + timedelta(seconds=earliest), seconds, wanted.blackouts)
+    at = next_start(wanted.starts_at + timedelta(seconds=earliest), seconds, Limit(blackout=wanted.blackouts))
     return (at - wanted.starts_at).total_seconds()
+
+
+def _pauses(begins: float, wanted: Wanted) -> Pauses:
+    """Blackouts as a wave sees them that begins so many seconds after the start of the plan."""
+    if wanted.starts_at is None or not wanted.blackouts:
+        return never
+    start, limit = wanted.starts_at + timedelta(seconds=begins), Limit(blackout=wanted.blackouts)
+
+    def at(seconds: float) -> Pause:
+        now = start + timedelta(seconds=seconds)
+        found = limit.at(now)
+        until = math.inf if found.until is None else (found.until - start).total_seconds()
+        return Pause(found.window is not None, until)
+
+    return at
 
 
 def _placed(number: int, vm: PlannedVM, span: Span, begins: float) -> Schedule:

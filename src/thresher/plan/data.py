@@ -45,7 +45,7 @@ def as_data(plan: Plan, language: Language) -> dict[str, Any]:
             "prepare_s": by.prepare_s,
             "boot_s": by.boot_s,
         },
-        "blackouts": [[window.begins.isoformat(), window.ends.isoformat()] for window in plan.blackouts],
+        "blackouts": [str(window) for window in plan.blackouts],
         "findings": [_finding(one, language) for one in plan.findings],
         "networks": [_network(one) for one in plan.networks],
         "waves": [_wave(one) for one in plan.waves],

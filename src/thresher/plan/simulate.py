@@ -6,6 +6,7 @@ come first served past those whose host is busy, as :mod:`thresher.sources.vcent
 being copied share the bandwidth evenly.
 """
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -76,6 +77,28 @@ class Span:
     ends: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Whether copying pauses, and for how long that stays so.
+
+    Attributes:
+        on: whether it does.
+        until: in seconds from the start of the simulation; infinity for ever.
+    """
+
+    on: bool
+    until: float
+
+
+Pauses = Callable[[float], Pause]
+"""What holds at so many seconds from the start of the simulation."""
+
+
+def never(_: float) -> Pause:
+    """No pause."""
+    return Pause(on=False, until=math.inf)
+
+
 @dataclass(slots=True, eq=False)
 class _Running:
     job: Job
@@ -97,7 +120,9 @@ class _Clockwork:
 
     limits: Limits
     waiting: deque[Job]
+    pauses: Pauses
     now: float = 0.0
+    pause: Pause = Pause(on=False, until=0.0)
     running: int = 0
     timers: list[tuple[float, Callable[[_Running], None], _Running]] = field(default_factory=list)
     queued: list[_Flow] = field(default_factory=list)
@@ -133,6 +158,8 @@ class _Clockwork:
                     flow.of.copies = self.now
 
     def _rate(self) -> float:
+        if self.pause.on:
+            return 0.0
         each = self.limits.bandwidth / len(self.flows)
         return each if self.limits.disk_bandwidth is None else min(each, self.limits.disk_bandwidth)
 
@@ -140,8 +167,11 @@ class _Clockwork:
         """Go on to the next moment at which something changes."""
         due = min((timer[0] for timer in self.timers), default=float("inf"))
         if self.flows:
+            if self.now >= self.pause.until:
+                self.pause = self.pauses(self.now)
+            due = min(due, self.pause.until)
             rate, least = self._rate(), min(flow.left for flow in self.flows)
-            first = self.now + least / rate
+            first = self.now + least / rate if rate else math.inf
             amount = least if first <= due else (due - self.now) * rate
             self.now = min(first, due)
             self._progress(amount)
@@ -180,14 +210,15 @@ class _Clockwork:
         self.spans[one.job.key] = Span(one.job.key, one.begins, copies, one.copied, self.now)
 
 
-def simulate(jobs: Sequence[Job], limits: Limits) -> tuple[Span, ...]:
+def simulate(jobs: Sequence[Job], limits: Limits, pauses: Pauses = never) -> tuple[Span, ...]:
     """When each import begins and ends, in the order of the jobs; whoever is first in line has the first turn.
 
     Args:
         jobs: with keys that differ.
         limits: what they share.
+        pauses: when nothing is copied; guests shut down, images are stored and VMs boot all the same.
     """
-    clockwork = _Clockwork(limits, deque(jobs))
+    clockwork = _Clockwork(limits, deque(jobs), pauses)
     clockwork.run()
     return tuple(clockwork.spans[job.key] for job in jobs)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from thresher.model.bandwidth import Window
 from thresher.model.spec import ImportSpec
 from thresher.model.units import Bytes
 from thresher.model.vm import Network, SourceVM
@@ -163,14 +164,6 @@ class Wave:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A time in which nothing is to be imported."""
-
-    begins: datetime
-    ends: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Assumptions:
     """What durations follow from.
 
@@ -232,7 +225,7 @@ class Plan:
         findings: on the plan as a whole.
         totals: in figures.
         assumptions: what the durations follow from.
-        blackouts: when nothing is imported.
+        blackouts: times of the day in which nothing is transferred.
         free: what the destination has free.
     """
 

@@ -6,9 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from thresher.model.bandwidth import Limit
+from thresher.model.errors import UsageError
 from thresher.model.vm import SourceVM
-from thresher.plan.values import PlannedVM, Verdict, Window
+from thresher.plan.values import PlannedVM, Verdict
 
+_WEEK = timedelta(days=8)
+"""Blackouts repeat every day; with a day more, one on which clocks are set is in it or not in it."""
 _WORD = re.compile(r"[A-Za-z]+[A-Za-z0-9]*?(?=[-_. ]|\d+$|$)")
 
 
@@ -97,10 +101,22 @@ def _groups(vms: Sequence[PlannedVM]) -> list[list[PlannedVM]]:
     )
 
 
-def next_start(earliest: datetime, seconds: float, blackouts: Sequence[Window]) -> datetime:
-    """The first time from ``earliest`` on at which so many seconds touch no blackout."""
-    at = earliest
-    for window in sorted(blackouts, key=lambda window: window.begins):
-        if at < window.ends and at + timedelta(seconds=seconds) > window.begins:
-            at = window.ends
-    return at
+def next_start(earliest: datetime, seconds: float, limit: Limit) -> datetime:
+    """The first time from ``earliest`` on at which so many seconds of work touch no blackout.
+
+    What is longer than every time between two blackouts begins at the first moment that is none, and pauses.
+
+    Raises:
+        UsageError: there is no such moment.
+    """
+    at, first = earliest, None
+    while at - earliest < _WEEK:
+        found = limit.at(at)
+        if found.window is None:
+            first = first or at
+            if found.until is None or at + timedelta(seconds=seconds) <= found.until:
+                return at
+        if found.until is None:
+            raise UsageError("the blackouts of the source and of --blackout leave no time to transfer: shorten one")
+        at = found.until
+    return first or at

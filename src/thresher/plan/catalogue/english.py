@@ -214,6 +214,81 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "The targetName is no valid name.",
         "Use at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit.",
     ),
+    # OpenStack alone
+    "FlavorUnreadable": (
+        "The server's flavor is gone, so nobody knows its vCPUs and memory.",
+        "Resize it to a flavor that is there.",
+    ),
+    "FolderIgnored": ("OpenStack has no folders.", "Leave folder out of the import."),
+    "ImageUnreadable": (
+        "The image that the server was made of is gone, and with it what it says of firmware and buses.",
+        "Look at the new VM's firmware, buses and system.",
+    ),
+    "MachineType": (
+        "The machine type of the image is not taken over.",
+        "Look at the new VM's devices after the import.",
+    ),
+    "Architecture": ("The image is made for a processor of another kind.", "See that the cluster has nodes of it."),
+    "SecureBootOptional": (
+        "The image leaves Secure Boot to the host, and the new VM has none.",
+        "Turn it on in the new VM if the guest needs it.",
+    ),
+    "MemoryEncryption": (
+        "The host encrypts the server's memory, and not that of the new VM.",
+        "Leave it where it is if it must be encrypted.",
+    ),
+    "CpuThreads": ("Threads of a core become cores.", "Look after licences that count cores."),
+    "CpuPolicy": ("CPUs that are pinned are not carried over.", "Pin the new VM's CPUs if that matters."),
+    "NumaTopology": ("The NUMA topology is not carried over.", "Set it in the new VM if that matters."),
+    "HugePages": ("Huge pages of memory are not carried over.", "Set them up in the new VM if they matter."),
+    "EphemeralDisk": (
+        "An ephemeral disk lies on its host alone and cannot be read.",
+        "Copy what is needed to a volume first.",
+    ),
+    "SwapDisk": ("The swap disk is not carried over.", "See that the guest boots without it."),
+    "VolumeUnreadable": ("Cinder does not let a volume be read.", "Give the user the right, or detach it."),
+    "EncryptedVolume": ("The volume is encrypted.", "Copy it to a volume type that is not before the import."),
+    "MultiAttach": (
+        "Several servers could share the volume; the new disk has one VM.",
+        "Nothing, if only this server uses it.",
+    ),
+    "VolumeStatus": (
+        "The volume is in a state in which Cinder takes no snapshot.",
+        "Wait, or mend it at the source, or detach it.",
+    ),
+    "NicOrder": (
+        "The order of the network cards is not certain.",
+        "Compare it with the source where the guest names cards by it.",
+    ),
+    "PortUnreadable": (
+        "Nova shows a network card for which Neutron has no port.",
+        "See at the source what became of it.",
+    ),
+    "FixedAddress": (
+        "The address was given by OpenStack's DHCP, or set in the guest.",
+        "See that it fits the new network.",
+    ),
+    "TrunkPort": (
+        "The port is a trunk, whose subports are VLANs in the guest.",
+        "Map it to a network that lets their tags through.",
+    ),
+    "NicQos": ("The port's QoS policy is not carried over.", "Limit it in the new network if that matters."),
+    "FloatingAddress": ("Floating addresses are not carried over.", "Give the new VM another way in."),
+    "SecurityGroups": (
+        "Security groups are not carried over: nothing filters the new VM's traffic.",
+        "Write network policies, or a firewall in the guest.",
+    ),
+    "ConfigDrive": ("The configuration drive is not carried over.", "Tell cloud-init in the guest where its data is."),
+    "ServerGroup": (
+        "Server groups are not carried over: nothing keeps VMs apart or together.",
+        "Set affinities in the new VMs.",
+    ),
+    "ServerState": (
+        "The server is in a state in which it cannot be imported.",
+        "Bring it to one in which it runs or is off.",
+    ),
+    "ServerBusy": ("Nova is busy with the server.", "Wait until that is done."),
+    "ServerLocked": ("The server is locked, so that only an administrator may stop it.", "Unlock or stop it."),
     # Destination
     "StorageClassMissing": ("The storage class is not there.", "Make it, or name another."),
     "StorageShort": ("The destination has too little free storage.", "Make room, add storage, or import fewer VMs."),

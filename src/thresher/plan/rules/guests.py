@@ -1,11 +1,16 @@
 """Which guest systems have drivers for VirtIO, by vSphere's word for the system (VirtualMachineGuestOsIdentifier).
 
-Linux has virtio_net and virtio_blk since 2.6.24 and virtio_scsi since 3.4 (kernel.org, Documentation and changelogs of
-those releases). The kernels: RHEL 3 has 2.4.21, RHEL 4 2.6.9, RHEL 5 2.6.18 (to which 4.8 and 5.3 brought virtio_net
-and virtio_blk, and no update virtio_scsi), RHEL 6 2.6.32 (virtio_scsi since 6.3); SLES 9 2.6.5, SLES 10 2.6.16,
-SLES 11 2.6.27 (3.0 since SP2); Debian 4 2.6.18, 5 2.6.26, 6 2.6.32. CentOS and Oracle Linux follow RHEL, Asianux 3 is
-made of RHEL 5. Windows gets them from the virtio-win project, whose releases of today begin with Windows 10 and
-Server 2016; nothing before Windows XP ever had any.
+What this says is a guess from a name: it makes warnings, and never stops an import.
+
+- Red Hat Enterprise Linux 3.9, 4.8, 5.3 and 6, each and newer, load virtio_net and virtio_blk by themselves (Red Hat,
+  RHEL 5 Virtualization Guide, chapter "KVM Para-virtualized Drivers"); CentOS and Oracle Linux follow it, and Asianux 3
+  is made of RHEL 5. RHEL 2.1 is not in that list.
+- The same chapter: other Linux from kernel 2.6.27 on; the drivers stand in kernel.org's since 2.6.24, virtio_scsi since
+  3.4 (include/linux/virtio_scsi.h). SLES 9 has 2.6.5, SLES 10 2.6.16, SLES 11 2.6.27 (3.0 since SP2); Debian 4 2.6.18,
+  5 2.6.26, 6 2.6.32. SUSE supports SLES 10 SP4 as a guest of KVM (SLES 12 Virtualization Guide, "Supported Guests"),
+  and says nothing of VirtIO in it.
+- No Windows brings any: they are in virtio-win, which has NetKVM, viostor and vioscsi. Red Hat's chapter begins with
+  Windows XP. Today's releases begin with Windows 10 and Server 2016.
 """
 
 from enum import Enum
@@ -22,8 +27,8 @@ class Support(Enum):
 
 
 _TABLE = (
-    (Support.NONE, ("redhat", "rhel2", "rhel3", "sles10", "debian4", "suse", "sjds", "nld9")),
-    (Support.UPDATES, ("rhel4", "rhel5", "asianux3")),
+    (Support.NONE, ("redhat", "rhel2", "sles10", "debian4", "suse", "sjds", "nld9")),
+    (Support.UPDATES, ("rhel3", "rhel4", "rhel5", "asianux3")),
     (Support.NO_SCSI, ("debian5", "debian6", "sles11")),
     (Support.NONE, ("win2000", "win31", "win95", "win98", "winme", "winnt")),
     (

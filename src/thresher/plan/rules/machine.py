@@ -6,7 +6,7 @@ Each is a small function of what is asked for and of the VM; :data:`RULES` names
 from collections.abc import Callable, Iterator
 
 from thresher.model.spec import DiskBus, ImportSpec, NicModel
-from thresher.model.vm import FirmwareType, Loss, Severity, SourceVM
+from thresher.model.vm import FirmwareType, Loss, SourceVM
 from thresher.plan.rules.guests import UNTESTED, Support, support
 from thresher.targets.manifests import plan
 
@@ -15,17 +15,21 @@ _SCSI_MISSING = (Support.NONE, Support.NO_SCSI, Support.UPDATES)
 
 
 def guest_disk_driver(spec: ImportSpec, vm: SourceVM) -> Iterator[Loss]:
-    """A disk would hang on a bus that the guest has no driver for: it cannot boot."""
+    """A disk would hang on a bus that the guest has no driver for, as far as its name tells.
+
+    A warning, whatever the table says: the name is what somebody once chose at the source, vendors and owners add
+    drivers, and a disk's bus can still be changed in the new VM, with nothing lost.
+    """
     known = support(vm.guest_os)
     for disk in vm.disks:
         bus = plan.disk_bus(spec, disk)
         missing = (bus is DiskBus.SCSI and known in _SCSI_MISSING) or (bus is DiskBus.VIRTIO and known is Support.NONE)
         if missing:
             message = (
-                f"{vm.guest_os} has no driver for the bus {bus.value}, so it would not find this disk: move the disk "
-                "to an IDE or SATA controller at the source, and see that it boots there, before the import."
+                f"{vm.guest_os} as its vendor ships it has no driver for the bus {bus.value}, and would not find this "
+                "disk: move it to an IDE or SATA controller at the source first, or set its bus to sata in the new VM."
             )
-            yield Loss("GuestDiskDriver", f"disk {disk.key}", message, Severity.BLOCKER)
+            yield Loss("GuestDiskDriver", f"disk {disk.key}", message)
         elif bus is DiskBus.VIRTIO and known is Support.UPDATES:
             message = (
                 f"Only late updates of {vm.guest_os} have a driver for the bus {bus.value}: update the guest and its "

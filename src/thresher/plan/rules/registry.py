@@ -40,17 +40,26 @@ _TRANSLATION = frozenset({
     "SecureBootWithoutEfi", "Suspended", "TargetNameInvalid", "TpmStateReset", "UuidUnknown", "WindowsClock",
     "WindowsDrivers",
 })  # fmt: skip
+OPENSTACK = frozenset({
+    "FlavorUnreadable", "FolderIgnored", "ImageUnreadable", "MachineType", "Architecture", "SecureBootOptional",
+    "MemoryEncryption", "CpuThreads", "CpuPolicy", "NumaTopology", "HugePages", "EphemeralDisk", "SwapDisk",
+    "VolumeUnreadable", "EncryptedVolume", "MultiAttach", "VolumeStatus", "NicOrder", "PortUnreadable",
+    "FixedAddress", "TrunkPort", "NicQos", "FloatingAddress", "SecurityGroups", "ConfigDrive", "ServerGroup",
+    "ServerState", "ServerBusy", "ServerLocked",
+})  # fmt: skip
+"""What a cloud alone has."""
 _CLUSTER = frozenset({
     "NameTaken", "NetworkMissing", "PortUnreachable", "QuotaExceeded", "ScratchUnobtainable", "StorageClassMissing",
 })  # fmt: skip
 _FLEET = frozenset({*fleet.RULES, "StorageShort", "MemoryShort"})
 _BLOCKERS = (_CLUSTER - {"PortUnreachable"}) | {
-    "ConfigurationUnreadable", "DeltaDisk", "DiskSizeUnknown", "DiskWithoutBacking", "Nvdimm", "SharedDisk",
+    "ConfigurationUnreadable", "DeltaDisk", "EncryptedVolume", "FlavorUnreadable", "PortUnreadable", "ServerBusy",
+    "ServerLocked", "ServerState", "VolumeUnreadable", "DiskSizeUnknown", "DiskWithoutBacking", "Nvdimm", "SharedDisk",
     "TargetNameInvalid",
 }  # fmt: skip
 _EITHER = frozenset({
-    "EncryptedVm", "GuestDiskDriver", "MemoryShort", "NetworkUnmapped", "RawDeviceMapping",
-    "StorageShort", "Suspended", "UnknownHardware",
+    "EncryptedVm", "MemoryShort", "NetworkUnmapped", "RawDeviceMapping",
+    "StorageShort", "Suspended", "UnknownHardware", "VolumeStatus",
 })  # fmt: skip
 
 
