@@ -49,7 +49,12 @@ class Things:
         """An active image with this content and these properties (``hw_firmware_type="uefi"``); its UUID."""
         images = self._user.image
         image = images.create_image(
-            name=name, disk_format=disk_format, container_format="bare", min_disk=min_disk, **properties
+            name=name,
+            disk_format=disk_format,
+            container_format="bare",
+            min_disk=min_disk,
+            allow_duplicates=True,
+            **properties,
         )
         with content.open("rb") if isinstance(content, Path) else BytesIO(content) as data:
             kind = {"Content-Type": "application/octet-stream"}

@@ -6,7 +6,7 @@ import rig_faults
 from nova import conf
 from nova.compute import task_states
 from nova.image import glance
-from nova.virt import fake, images
+from nova.virt import driver, fake, images, node
 
 GIB = 1 << 30
 
@@ -18,6 +18,14 @@ class RigDriver(fake.FakeDriver):
         super().__init__(*args, **kwargs)
         self.resources = fake.Resources(vcpus=1000, memory_mb=1 << 20, local_gb=100_000)
         self.host_status_base.update(self.resources.dump())
+
+    def get_nodenames_by_uuid(self, refresh=False):
+        """Keep the node's identity in a file, as real drivers do: without it Nova refuses the second start."""
+        return driver.ComputeDriver.get_nodenames_by_uuid(self, refresh)
+
+    def get_available_resource(self, nodename):
+        """Likewise: the fake driver makes up another identity in each process."""
+        return super().get_available_resource(nodename) | {"uuid": node.get_local_node_uuid()}
 
     def _root(self, instance):
         return self._data() / "servers" / instance.uuid

@@ -24,10 +24,22 @@ def await_ports(ports):
                 time.sleep(POLL_S)
 
 
+def retry_when_locked():
+    """Let the services retry where SQLite finds two writers at once, as they do at a deadlock of other databases."""
+    from oslo_db import exception
+    from oslo_db.sqlalchemy import exc_filters
+    from sqlalchemy import exc
+
+    @exc_filters.filters("sqlite", exc.OperationalError, r".*database is locked.*")
+    def _locked(error, _match, _engine_name, _is_disconnect):
+        raise exception.DBDeadlock(error)
+
+
 def wsgi(module, port):
     """Serve the WSGI application of a module with waitress: it leaves kept connections alone."""
     import waitress
 
+    retry_when_locked()
     application = importlib.import_module(module).application
     waitress.serve(
         application,
@@ -41,8 +53,9 @@ def wsgi(module, port):
 
 
 def neutron(module, port):
-    """Neutron looks for its tables' models before it is asked anything."""
+    """Neutron looks for its tables' models, with the attributes that they give each other, before it is asked."""
     importlib.import_module("neutron.db.migration.models.head")
+    importlib.import_module("sqlalchemy.orm").configure_mappers()
     wsgi(module, port)
 
 
@@ -65,6 +78,7 @@ def cinder(config, *awaited):
     from cinder import monkey_patch
 
     monkey_patch.patch()
+    retry_when_locked()
     from cinder import objects, service, version
     from cinder.common import config as _options  # noqa: F401 - it registers the options
     from oslo_config import cfg
@@ -75,14 +89,15 @@ def cinder(config, *awaited):
     for module in ("cinder.volume.manager", "cinder.scheduler.manager", "rig_volumes"):  # while the broker starts
         importlib.import_module(module)
     cfg.CONF(["--config-file", config], project="cinder", version=version.version_string())
+    cfg.CONF.set_override("service_down_time", 600)  # a busy machine's heartbeats are slow
     log.setup(cfg.CONF, "cinder")
     await_ports(awaited)
     volume = service.Service.create(
         host=f"{cfg.CONF.host}@files", service_name="files", binary="cinder-volume", coordination=True
     )
     scheduler = service.Service.create(binary="cinder-scheduler")
-    volume.start()
     scheduler.start()
+    volume.start()  # tells the scheduler of its capacity
     scheduler.wait()
 
 
@@ -91,6 +106,7 @@ def nova(config, *awaited):
     from nova import monkey_patch
 
     monkey_patch.patch(backend="threading")
+    retry_when_locked()
     from nova import conf, objects, service
     from nova import config as options
     from nova.conductor import rpcapi as conductor
