@@ -24,8 +24,9 @@ demo: ## import a sample OVA and boot it: the main job, end to end
 	@scripts/setup.sh $(APT_RUN)
 	@.venv/bin/thresher demo
 
-demo-cluster: rig ## the operator at work: kubectl apply, and a VM of a vCenter runs in a (simulated) Harvester
-	@$(PY) -m rig.demo_cluster
+SOURCE ?= vcenter
+demo-cluster: rig ## the operator at work: kubectl apply, and a VM runs in a (simulated) Harvester; SOURCE=openstack, too
+	@$(PY) -m rig.demo_cluster $(SOURCE)
 
 rig: setup ## build the real parts that tests run against, into the cache
 	@$(PY) -m rig
@@ -43,11 +44,16 @@ bench-convert: ## thresher convert against curl and qemu-img, side by side (some
 bench-inventory: rig ## 10,000 VMs of a simulated vCenter read in pages, next to one by one (some minutes)
 	@$(PY) -m benchmarks.inventory
 
-lint: setup ## ruff, mypy and the import rules
+audit: setup ## known vulnerabilities of what is shipped (asks pypi.org), and bandit
+	@.venv/bin/bandit -q -c pyproject.toml -r src
+	@.venv/bin/pip-audit --strict --disable-pip --require-hashes -r deploy/requirements.lock
+
+lint: setup ## ruff, mypy, bandit and the import rules
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@.venv/bin/bandit -q -c pyproject.toml -r src
 
 format: setup ## format the code and mend what ruff can mend
 	@.venv/bin/ruff check --fix-only .
@@ -58,6 +64,9 @@ golden: setup ## make the golden files of the translation again (read the diff!)
 
 diagrams: setup ## draw the diagrams of the docs anew from the code
 	@$(PY) scripts/diagrams.py
+
+rules: setup ## write docs/rules.md anew from the rules
+	@$(PY) scripts/rules.py
 
 crds: setup ## write the CRDs anew from the models, in deploy/crds and in the chart
 	@$(PY) scripts/crds.py

@@ -82,6 +82,7 @@ def worker(
     prefix: Sequence[str] = (),
     configmap: str = "",
     env: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
 ) -> Iterator[WorkerProcess]:
     """Start a worker; it and whatever it started is killed at the latest on leaving.
 
@@ -92,13 +93,14 @@ def worker(
         prefix: a command that starts it.
         configmap: where it reports, ``namespace/name``; else into a file in ``folder``.
         env: added to its environment.
+        options: added to its arguments.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("report.json", "report.json.command"):
         (folder / name).unlink(missing_ok=True)
     (folder / "manifests.yaml").write_text(manifests)
     (folder / "token").write_text(TOKEN + "\n")
-    words: list[str | Path] = ["--scratch", scratch, "--token-file", folder / "token"]
+    words: list[str | Path] = ["--scratch", scratch, "--token-file", folder / "token", *options]
     words += ["--report-configmap", configmap] if configmap else ["--report-file", folder / "report.json"]
     environment = os.environ | {"POD_IP": "127.0.0.1", "THRESHER_DISK_PORT": "0"} | dict(env or {})
     with (folder / "log").open("wb") as log:

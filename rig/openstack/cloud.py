@@ -208,12 +208,14 @@ def _kept_on_failure() -> Iterator[Path]:
 
 def _await_heartbeats(admin: Connection, services: Services) -> None:
     """Wait until each service that has no port says in its database that it is up."""
-    wanted = {"nova-conductor", "nova-scheduler", "nova-compute", "cinder-scheduler", "cinder-volume"}
+    wanted = {"nova-conductor", "nova-scheduler", "nova-compute", "cinder-volume"}
     deadline = time.monotonic() + READY_S
     up: set[str] = set()
-    while wanted - up:
+    pools: list[Any] = []
+    while wanted - up or not pools:
         services.check(deadline, f"no heartbeat of {wanted - up}")
         with contextlib.suppress(SDKException):
             everybody = [*admin.compute.services(), *admin.block_storage.services()]
             up = {service.binary for service in everybody if service.state == "up"}
+            pools = list(admin.block_storage.backend_pools())  # no volume is made before Cinder's scheduler knows one
         time.sleep(_POLL_S)

@@ -113,7 +113,7 @@ def variables(folder: Path, environment: Path) -> dict[str, str]:
     """What the services and their tools find in their environment."""
     etc = str(folder / "etc")
     return {
-        "PATH": f"{environment}/bin:{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin",
+        "PATH": f"{INSIDE}/bin:{environment}/bin:{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin",
         "PYTHONPATH": f"{INSIDE}:{folder / 'plugins'}",
         "PYTHONWARNINGS": "ignore",
         "PYTHONDONTWRITEBYTECODE": "1",

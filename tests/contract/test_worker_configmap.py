@@ -62,9 +62,12 @@ class Pod:
         return found
 
     def command(self, word: str) -> None:
+        self.tell("command", word)
+
+    def tell(self, key: str, word: str) -> None:
         path = "/api/v1/namespaces/default/configmaps/thresher-1"
-        answer = self.cluster.request("PATCH", path, {"data": {"command": word}}, content_type=MERGE_PATCH)
-        assert answer.body["data"]["command"] == word
+        answer = self.cluster.request("PATCH", path, {"data": {key: word}}, content_type=MERGE_PATCH)
+        assert answer.body["data"][key] == word
 
 
 @pytest.fixture
@@ -106,6 +109,22 @@ def test_the_command_is_heard(pod: Pod) -> None:
             await asyncio.to_thread(pod.command, "stop")
             await waiting
             await reporter.wait_for_stop()  # whoever comes later hears it, too
+
+    asyncio.run(listen())
+
+
+def test_rates_are_heard_as_they_change_and_nonsense_is_passed_over(pod: Pod) -> None:
+    heard: list[int | None] = []
+
+    async def listen() -> None:
+        async with ConfigMapReporter("default/thresher-1", pod.account) as reporter, asyncio.timeout(60):
+            waiting = asyncio.create_task(reporter.wait_for_stop(heard.append))
+            for word, rate in (("1048576", 1048576), ("0", 0), ("fast", 0), ("", None), ("2Mi", 2 << 20)):
+                await asyncio.to_thread(pod.tell, "bandwidth", word)
+                while not heard or heard[-1] != rate:  # noqa: ASYNC110 - what is heard is no event
+                    await asyncio.sleep(0.05)
+            await asyncio.to_thread(pod.command, "stop")
+            await waiting
 
     asyncio.run(listen())
 

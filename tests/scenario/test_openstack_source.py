@@ -94,7 +94,7 @@ def test_a_refused_login_says_where_and_never_with_what(
     cloud: OpenstackCloud, changes: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    access = replace(access_to(cloud), **changes)
+    access = access_to(cloud, None, **changes)
     with pytest.raises(SourceDenied, match="RegionOne") as refused:
         check(access)
     assert cloud.endpoint.split("/")[2] in str(refused.value)
@@ -167,9 +167,9 @@ def test_defect_16_a_server_from_an_image_has_its_root_disk_and_a_volume_its_siz
 ) -> None:
     image = cloud.make.image(b"\0" * 512, os_distro="ubuntu", hw_firmware_type="uefi", hw_disk_bus="scsi")
     data = cloud.make.volume(name="data", size=2, bootable=False)
-    key = cloud.make.server("from image", image=image, volumes=[data], flavor="quad", description="the\nshop")
+    key = cloud.make.server("from image", image=image, volumes=[data], flavor="quad", description="the shop")
     vm = find(cloud, "from image")
-    assert (vm.id, vm.smbios_uuid, vm.notes) == (key, key, "the\nshop")
+    assert (vm.id, vm.smbios_uuid, vm.notes) == (key, key, "the shop")
     assert [(disk.key, disk.capacity) for disk in vm.disks] == [("root", GIB), (data, 2 * GIB)]
     assert (vm.cpu.vcpus, vm.memory, vm.power) == (4, 1024, PowerState.ON)
     assert (vm.firmware.type, vm.os_family) == (FirmwareType.EFI, OsFamily.LINUX)

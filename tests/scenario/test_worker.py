@@ -123,6 +123,24 @@ def test_a_finished_disk_is_served_while_the_other_arrives(
         assert running.wait_for(lambda report: report.disks[0].rate > 0).phase is WorkerPhase.EXPORTING
 
 
+def test_it_obeys_the_rate_that_it_is_told_while_it_reads(sample: Sample, manifests: str, tmp_path: Path) -> None:
+    with worker(tmp_path / "w", manifests, scratch=tmp_path / "scratch", options=("--bandwidth", "0")) as running:
+        running.wait_for(lambda report: any(disk.state is DiskPhase.RUNNING for disk in report.disks))
+        time.sleep(1)
+        assert running.report is not None
+        assert [disk.read for disk in running.report.disks] == [0, 0], "it should be paused"
+        running.command("bandwidth 2Mi")
+        running.wait_for(first_disk_is_on_its_way)
+        running.command("bandwidth 0")
+        paused = running.wait_for(lambda report: all(disk.rate == 0 for disk in report.disks))
+        assert paused.disks[0].state is DiskPhase.RUNNING
+        assert paused.disks[0].read > 0
+        running.command("bandwidth")
+        assert fetched(running.wait_until_serving(), tmp_path) == sample.hashes
+        said = [line["message"] for line in running.log if line["message"].startswith("bandwidth")]
+        assert said == [f"bandwidth: {words}" for words in ("2097152 bytes a second", "0 bytes a second", "no limit")]
+
+
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "terminated"])
 def test_the_next_worker_goes_on(
     kind: signal.Signals, web: WebServer, sample: Sample, manifests: str, tmp_path: Path

@@ -71,7 +71,14 @@ def test_answers(status: int, body: object, kind: type[SourceError], words: str)
 def test_keystone_s_own_refusal() -> None:
     error = source_error(ksa.Unauthorized("The request you have made requires authentication."), AT)
     assert type(error) is SourceDenied
-    assert "check the user" in str(error)
+    assert "check the endpoint" in str(error)
+
+
+def test_another_service_than_keystone() -> None:
+    for error in (ksa.InvalidResponse(answered(200, {})), sdk.InvalidResponse("no JSON")):
+        said = source_error(error, AT)
+        assert type(said) is SourceError
+        assert "check the endpoint" in str(said)
 
 
 def wrapped(cause: Exception) -> ksa.ClientException:

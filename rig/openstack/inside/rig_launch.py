@@ -96,8 +96,8 @@ def cinder(config, *awaited):
         host=f"{cfg.CONF.host}@files", service_name="files", binary="cinder-volume", coordination=True
     )
     scheduler = service.Service.create(binary="cinder-scheduler")
+    volume.start()  # first: the scheduler's start asks it for its capacity, and waits a minute for an answer
     scheduler.start()
-    volume.start()  # tells the scheduler of its capacity
     scheduler.wait()
 
 

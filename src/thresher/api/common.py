@@ -4,10 +4,11 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from thresher.api.schema import cel, keyed_by
+from thresher.model.bandwidth import WINDOW_PATTERN, Limit, Window, rate_of
 
 GROUP = "migration.harvesterhci.io"
 API_VERSION = f"{GROUP}/v1beta1"
@@ -124,6 +125,54 @@ class Condition(ApiModel):
     observed_generation: int | None = Field(
         default=None, description="Thresher's own: the generation of the spec that this was observed of."
     )
+
+
+def _rate(text: str) -> str:
+    rate_of(text)
+    return text
+
+
+def _window(text: str) -> str:
+    Window.parse(text)
+    return text
+
+
+_RATE_PATTERN = r"^([0-9]{1,18}([.][0-9]{0,9})?([kMGTP]|[KMGTP]i)?)?$"
+"""What rate_of takes, in RE2; and what is empty is absent."""
+_BlackoutWindow = Annotated[
+    str,
+    AfterValidator(_window),
+    Field(
+        description="Begin and end, HH:MM-HH:MM, and a time zone if it is not UTC: 08:00-18:00 Europe/Berlin.",
+        json_schema_extra={"pattern": WINDOW_PATTERN},
+    ),
+]
+
+
+class LimitedSpec(ApiModel):
+    """How much of the network a source may take."""
+
+    bandwidth: Annotated[str, AfterValidator(_rate)] | None = Field(
+        default=None,
+        description="Thresher's own: bytes a second that all transfers from this source may use together, such as "
+        "100Mi; 0 pauses them. It may be changed while they run. No limit if left out.",
+        json_schema_extra={"pattern": _RATE_PATTERN},
+    )
+    blackout: list[_BlackoutWindow] = Field(
+        default_factory=list,
+        description="Thresher's own: times of the day in which nothing is transferred from this source.",
+    )
+
+    @property
+    def limit(self) -> Limit:
+        """Both of them, typed."""
+        return Limit.of(self.bandwidth, self.blackout)
+
+    @field_validator("bandwidth", mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: object) -> object:
+        """An empty string is how a template writes an absent one."""
+        return None if value == "" else value
 
 
 class ClusterStatus(StrEnum):

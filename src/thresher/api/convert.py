@@ -3,8 +3,8 @@
 import uuid
 
 from thresher.api.common import API_VERSION
-from thresher.api.quantity import memory_of_quantity
 from thresher.api.virtualmachineimport import VirtualMachineImport
+from thresher.model.quantity import memory_of_quantity
 from thresher.model.spec import ImportSpec, NetworkMapping
 
 _UID_SPACE = uuid.uuid5(uuid.NAMESPACE_URL, f"https://{API_VERSION}/virtualmachineimports")
@@ -40,4 +40,5 @@ def import_spec(vmi: VirtualMachineImport) -> ImportSpec:
         memory=memory_of_quantity(spec.memory) if spec.memory else None,
         run_strategy=spec.run_strategy,
         verify=spec.verify,
+        suspend=spec.suspend,
     )

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict
 
 from thresher.api.common import (
-    ApiModel,
     ApiObject,
     HttpUrl,
+    LimitedSpec,
     MigrationApiVersion,
     SecretReference,
     SourceStatus,
@@ -17,7 +17,7 @@ DEFAULT_HTTP_TIMEOUT_S = 600
 """As in the add-on (``pkg/apis/.../v1beta1/ova.go``)."""
 
 
-class OvaSourceSpec(ApiModel):
+class OvaSourceSpec(LimitedSpec):
     """Where an OVA is and how to get it."""
 
     url: HttpUrl = Field(repr=False, description="Address of the .ova, http or https.")

@@ -11,9 +11,9 @@ from thresher.api.common import (
     ApiObject,
     MigrationApiVersion,
 )
-from thresher.api.quantity import memory_of_quantity
 from thresher.api.schema import cel, keyed_by, may_be_empty, one_of_any_case
 from thresher.api.status import VirtualMachineImportStatus
+from thresher.model.quantity import memory_of_quantity
 from thresher.model.spec import DiskBus, NicModel, RunStrategy, Verify
 
 DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_S = 60
@@ -165,7 +165,14 @@ class VirtualMachineImportSpec(ApiModel):
     verify: Verify = Field(
         default=Verify.DEFAULT,
         description="Thresher's own: what is proved beyond the checksums that always are. sha512: Harvester "
-        "refuses any other bytes. boot: the new VM has to come up.",
+        "refuses any other bytes. boot: the new VM has to come up, and its guest to give a sign of life: a guest agent "
+        "that connects (in a cluster), or words on the serial console (thresher run).",
+    )
+
+    suspend: StrictBool = Field(
+        default=False,
+        description="Thresher's own: stop what moves, put the source VM back as it was found, and rest. Finished "
+        "work stays, and false goes on with it. Without effect once the new VM runs.",
     )
 
     @field_validator("storage_class", "target_name", "memory", mode="before")

@@ -5,16 +5,16 @@ from typing import Literal
 from pydantic import Field
 
 from thresher.api.common import (
-    ApiModel,
     ApiObject,
     HttpUrl,
+    LimitedSpec,
     MigrationApiVersion,
     SecretReference,
     SourceStatus,
 )
 
 
-class VmwareSourceSpec(ApiModel):
+class VmwareSourceSpec(LimitedSpec):
     """Where a vCenter is and how to log in."""
 
     endpoint: HttpUrl = Field(

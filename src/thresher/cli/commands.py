@@ -1,13 +1,14 @@
 """The commands and their options. Each loads what it needs when it is run, and no more: a conversion starts at once."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import click
 
 from thresher import __version__
-from thresher.cli.choices import Algorithm, Listing, Output
+from thresher.cli.choices import Algorithm, Listing, OneOf, Output
+from thresher.cli.plan_options import plan_options
+from thresher.model.units import Bytes
 
 EPILOG = (
     "Exit codes: 0 done; 1 a defect of Thresher's; 2 wrong arguments or manifests; 3 malformed input; "
@@ -18,21 +19,36 @@ FILE = click.Path(path_type=Path)
 AT_LEAST_ONE = click.IntRange(min=1)
 
 
-class _OneOf(click.Choice[str]):
-    """click itself offers an enumeration's names, which are not what users write."""
+class Rate(click.ParamType[Bytes]):
+    """Bytes a second, as a quantity."""
 
-    def __init__(self, kind: type[StrEnum]) -> None:
-        super().__init__([member.value for member in kind])
-        self._kind = kind
+    name = "rate"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The member of that value. Raises BadParameter."""
-        return value if isinstance(value, self._kind) else self._kind(super().convert(value, param, ctx))
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Bytes:
+        """The number. Raises BadParameter."""
+        from thresher.model.bandwidth import rate_of
+
+        try:
+            return rate_of(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
 
 
+class _Pace(Rate):
+    """More than 0: nobody could raise it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Bytes:
+        """The number. Raises BadParameter."""
+        rate = super().convert(value, param, ctx)
+        return rate or self.fail("must be more than 0", param, ctx)
+
+
+_bandwidth = click.option(
+    "--bandwidth", type=_Pace(), metavar="RATE", help="At most so many bytes a second, such as 100Mi."
+)
 _ca = click.option("--ca", type=FILE, metavar="FILE", help="Trust these certificates (PEM) for HTTPS.")
 _output = click.option(
-    "--output", "-o", type=_OneOf(Output), default=Output.TABLE.value, show_default=True, help="How to print it."
+    "--output", "-o", type=OneOf(Output), default=Output.TABLE.value, show_default=True, help="How to print it."
 )
 manifests_option = click.option(
     "--filename",
@@ -65,17 +81,20 @@ def inspect(source: str, output: Output, ca: Path | None) -> None:
 @root.command(epilog=EPILOG)
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST", type=FILE)
-@click.option("--checksum", type=_OneOf(Algorithm), help="Hash the finished image too, holes included.")
+@click.option("--checksum", type=OneOf(Algorithm), help="Hash the finished image too, holes included.")
+@_bandwidth
 @_output
 @_ca
-def convert(source: str, destination: Path, checksum: Algorithm | None, output: Output, ca: Path | None) -> None:
+def convert(
+    source: str, destination: Path, checksum: Algorithm | None, bandwidth: Bytes | None, output: Output, ca: Path | None
+) -> None:
     """Turn one disk image into a sparse RAW file, in one pass and without scratch space.
 
     SRC is a VMDK (or qcow2, VHD, VHDX): a file, '-' or a URL. DST is the file to write.
     """
     from thresher.cli import convert as command
 
-    command.run(source, destination, checksum, output, ca)
+    command.run(source, destination, checksum, bandwidth, output, ca)
 
 
 @root.command(epilog=EPILOG)
@@ -92,7 +111,7 @@ def check(manifests: tuple[str, ...], output: Output, *, watch: bool) -> int:
 @root.command(epilog=EPILOG)
 @manifests_option
 @click.option(
-    "--output", "-o", type=_OneOf(Listing), default=Listing.TABLE.value, show_default=True, help="How to print it."
+    "--output", "-o", type=OneOf(Listing), default=Listing.TABLE.value, show_default=True, help="How to print it."
 )
 def inventory(manifests: tuple[str, ...], output: Listing) -> None:
     """List the VMs of a source, with what an import needs to know."""
@@ -111,12 +130,13 @@ def inventory(manifests: tuple[str, ...], output: Listing) -> None:
 @click.option("--imports", type=AT_LEAST_ONE, default=4, show_default=True, metavar="N", help="Imports at once.")
 @click.option(
     "--disks-per-source", type=AT_LEAST_ONE, default=8, show_default=True, metavar="N",
-    help="Disks read at once from one vCenter.",
+    help="Disks read at once from one vCenter or OpenStack.",
 )  # fmt: skip
 @click.option(
     "--disks-per-host", type=AT_LEAST_ONE, default=4, show_default=True, metavar="N",
     help="Disks read at once from one ESXi host.",
 )  # fmt: skip
+@_bandwidth
 @_output
 def run(
     manifests: tuple[str, ...],
@@ -125,6 +145,7 @@ def run(
     imports: int,
     disks_per_source: int,
     disks_per_host: int,
+    bandwidth: Bytes | None,
     output: Output,
     *,
     boot: bool,
@@ -135,8 +156,22 @@ def run(
     """
     from thresher.cli import run as command
 
-    limits = command.Limits.of(imports, disks_per_source, disks_per_host)
+    limits = command.Limits.of(imports, disks_per_source, disks_per_host, bandwidth)
     return command.run(manifests, to, command.Boot(boot, boot_timeout), limits, output)
+
+
+@root.command(epilog=EPILOG)
+@manifests_option
+@plan_options
+def plan(manifests: tuple[str, ...], **options: Any) -> None:
+    """Look at a whole inventory before touching it: which VMs will make it, what it takes, and in which order.
+
+    SIZE is a quantity such as 10Ti; RATE is one for a second, such as 100Mi, or in bits, such as 1Gbit; TIME is
+    such as 2027-01-31T22:00.
+    """
+    from thresher.cli import plan as command
+
+    command.run(manifests, command.Options(**options))
 
 
 @root.command(epilog=EPILOG)

@@ -10,13 +10,16 @@ from thresher.cli.choices import Algorithm, Output
 from thresher.cli.printing import print_data, rate
 from thresher.cli.progress import reporter
 from thresher.model.errors import ImageError, UsageError
-from thresher.model.units import human
+from thresher.model.units import Bytes, human
 from thresher.model.vm import DiskFormat
 from thresher.ports import DiskResult, DiskStream, Export
+from thresher.transfer.throttle import Throttle
 from thresher.wiring.images import http_access, image_at, local_transfer
 
 
-def run(source: str, destination: Path, checksum: Algorithm | None, output: Output, ca: Path | None) -> None:
+def run(
+    source: str, destination: Path, checksum: Algorithm | None, bandwidth: Bytes | None, output: Output, ca: Path | None
+) -> None:
     """Convert one image. Raises ThresherError; then there is no file under the final name."""
     if destination.exists() and not destination.is_file():
         raise UsageError(f"{destination} is not a regular file: name the RAW file to write")
@@ -28,13 +31,17 @@ def run(source: str, destination: Path, checksum: Algorithm | None, output: Outp
             f"{stream.bytes.name if stream.bytes else source} is not a VMDK, nor another disk image that Thresher"
             " knows (qcow2, VHD, VHDX): check the name; a raw image needs no conversion"
         )
-    result = asyncio.run(_convert(stream, destination, checksum))
+    result = asyncio.run(_convert(stream, destination, checksum, bandwidth))
     _print(result, destination, time.monotonic() - began, output)
 
 
-async def _convert(stream: DiskStream, destination: Path, checksum: Algorithm | None) -> DiskResult:
+async def _convert(
+    stream: DiskStream, destination: Path, checksum: Algorithm | None, bandwidth: Bytes | None
+) -> DiskResult:
     key = stream.disk.key
-    transfer = local_transfer(durable=False, image_checksum=checksum.value if checksum else None)
+    throttles = (Throttle(bandwidth),) if bandwidth is not None else ()
+    algorithm = checksum.value if checksum else None
+    transfer = local_transfer(durable=False, image_checksum=algorithm, throttles=throttles)
     with reporter(sys.stderr) as report:
         results = await transfer.run(
             Export((stream,)), {key: destination}, lambda progress: report.progress(key, progress)

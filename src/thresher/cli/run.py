@@ -25,9 +25,12 @@ from thresher.imports.status import ImportStatus
 from thresher.imports.steps import ImportRun
 from thresher.model.errors import BootError, ThresherError, UsageError
 from thresher.model.spec import ImportSpec, Verify
+from thresher.model.units import Bytes
 from thresher.model.vm import SourceVM
+from thresher.transfer.throttle import Throttle
 from thresher.wiring.local import LocalImport, local_import
 from thresher.wiring.sources import DiskLimits, OpenSource
+from thresher.wiring.throttles import Throttles
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +43,16 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much goes on at once: imports, each of which moves its own disks side by side, and disks."""
+    """How much goes on at once: imports, each of which moves its own disks side by side, disks, and bytes a second."""
 
     imports: int = 4
     disks: DiskLimits = DiskLimits()  # noqa: RUF009  frozen
+    bandwidth: Bytes | None = None
 
     @classmethod
-    def of(cls, imports: int, per_source: int, per_host: int) -> Self:
+    def of(cls, imports: int, per_source: int, per_host: int, bandwidth: Bytes | None) -> Self:
         """The limits in the order of the options."""
-        return cls(imports, DiskLimits(per_source, per_host))
+        return cls(imports, DiskLimits(per_source, per_host), bandwidth)
 
 
 def run(files: Sequence[str], folder: Path, boot: Boot, limits: Limits, output: Output) -> int:
@@ -71,18 +75,25 @@ def execute(manifests: Manifests, folder: Path, boot: Boot, limits: Limits, out:
         return asyncio.run(_all(manifests, folder, boot, limits, report))
 
 
-def prepare(vmi: VirtualMachineImport, source: OpenSource, folder: Path, boot: Boot) -> LocalImport:
+def prepare(
+    vmi: VirtualMachineImport, source: OpenSource, folder: Path, boot: Boot, throttles: tuple[Throttle, ...] = ()
+) -> LocalImport:
     """Put one import together. Raises UsageError."""
-    return local_import(replace(import_spec(vmi), start=boot.asked), source, folder)
+    return local_import(replace(import_spec(vmi), start=boot.asked), source, folder, throttles)
 
 
 async def _all(manifests: Manifests, folder: Path, boot: Boot, limits: Limits, report: Report) -> list[Finished]:
     used = {vmi.source_ref: manifests.source(vmi.source_ref) for vmi in manifests.imports}
     limit = asyncio.Semaphore(limits.imports)
-    async with opened_sources(manifests, tuple(used.values()), limits.disks, report) as pool:
+    throttles = Throttles(limits.bandwidth, tuple(used.values()))
+    async with (
+        opened_sources(manifests, tuple(used.values()), limits.disks, report) as pool,
+        throttles.kept(lambda text: report.line(f"{datetime.now().astimezone():%H:%M:%S} {text}")),
+    ):
 
         async def one(vmi: VirtualMachineImport) -> Finished:
-            local = prepare(vmi, pool.get(used[vmi.source_ref]), folder, boot)
+            source = used[vmi.source_ref]
+            local = prepare(vmi, pool.get(source), folder, boot, throttles.of(source))
             async with limit:
                 return await _Run(local, folder, boot, report).drive()
 
@@ -99,6 +110,7 @@ class _Run:
         self._boot = boot
         self._report = report
         self._said: tuple[str, str] | None = None
+        self._left = ""
 
     async def drive(self) -> Finished:
         """Drive the import to its end. What stops this one does not stop the others of the same manifests."""
@@ -141,6 +153,10 @@ class _Run:
         if said != self._said:
             self._said = said
             self._line(": ".join(part for part in said if part))
+        left = next((c.message for c in status.conditions if c.type == "CopiesRemoved"), "")
+        if left and left != self._left:  # an interrupted run has no other last words
+            self._left = left
+            self._line(f"copies are still at the source: {left}")
 
     def _line(self, text: str) -> None:
         self._report.line(f"{datetime.now().astimezone():%H:%M:%S} {self._label} {text}")

@@ -5,20 +5,28 @@ from pathlib import Path
 
 from thresher.cli.manifests import read_manifests
 from thresher.model.errors import UsageError
+from thresher.model.units import Bytes
 from thresher.worker.logs import log_as_json
 from thresher.worker.reporting import FileReporter, Reporter
 from thresher.worker.run import job_of, refuse, work
 from thresher.worker.settings import Serving
 
 
-async def run(files: list[str], scratch: Path, token_file: Path, listen: str | None, reporter: Reporter) -> int:
+async def run(
+    files: list[str],
+    scratch: Path,
+    token_file: Path,
+    listen: str | None,
+    bandwidth: Bytes | None,
+    reporter: Reporter,
+) -> int:
     """Carry out one import's transfer and return the exit code.
 
     Raises:
         UsageError: it cannot be begun as told; that is reported, too.
     """
     try:
-        job = job_of(read_manifests(files), scratch, Serving.of(listen, token_file))
+        job = job_of(read_manifests(files), scratch, Serving.of(listen, token_file), bandwidth)
     except UsageError as error:
         await refuse(reporter, error)
         raise
@@ -27,12 +35,17 @@ async def run(files: list[str], scratch: Path, token_file: Path, listen: str | N
 
 
 def run_and_report(
-    files: list[str], scratch: Path, token_file: Path, listen: str | None, report: tuple[str | None, Path | None]
+    files: list[str],
+    scratch: Path,
+    token_file: Path,
+    listen: str | None,
+    bandwidth: Bytes | None,
+    report: tuple[str | None, Path | None],
 ) -> int:
     """The same in an event loop, with the report going to a ConfigMap or a file. Raises UsageError."""
 
     async def reporting() -> int:  # clients belong to the loop that they are made in
-        return await run(files, scratch, token_file, listen, _reporter(*report))
+        return await run(files, scratch, token_file, listen, bandwidth, _reporter(*report))
 
     return asyncio.run(reporting())
 

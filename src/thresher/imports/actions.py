@@ -100,10 +100,24 @@ class CleanUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Halt:
+    """Stop what moves, and keep what saves work: the import is suspended. A VM that does not run yet is removed."""
+
+    step = Step.HALT
+
+
+@dataclass(frozen=True, slots=True)
 class RestorePower:
     """Switch the source VM on again."""
 
     step = Step.RESTORE
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Remove what exports left at the source. ``copies`` is forgotten after."""
+
+    step = Step.SWEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +145,11 @@ class Wait:
 
     why: str
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing moves and the source is as it was found; what it was asked is forgotten. Only the spec can go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +182,10 @@ Doing = (
     | CreateVm
     | StartVm
     | CleanUp
+    | Halt
     | RestorePower
+    | Sweep
 )
 """Actions that reach out of the process. Each can fail, and is counted under its ``step``."""
 
-Action = Doing | Accept | GiveUp | Wait | Finish | Fail
+Action = Doing | Accept | GiveUp | Wait | Rest | Finish | Fail

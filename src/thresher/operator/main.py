@@ -9,17 +9,22 @@ import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 from thresher.model.errors import ThresherError
+from thresher.model.units import Bytes
+from thresher.operator.bandwidth import Bandwidth
+from thresher.operator.ending import AGAIN_S, ended
 from thresher.operator.events import Events
 from thresher.operator.health import Page, serve
 from thresher.operator.imports.controller import ImportController
 from thresher.operator.imports.observe import job_ended
 from thresher.operator.imports.slots import Slots
 from thresher.operator.imports.tools import Tools
+from thresher.operator.imports.transfer import SOURCE, bandwidth_told, name_of
 from thresher.operator.informer import Informer
-from thresher.operator.kinds import IMPORT_LABEL, JOB
+from thresher.operator.kinds import CONFIG_MAP, IMPORT_LABEL, JOB
 from thresher.operator.kube import Kube
 from thresher.operator.lease import Leader
 from thresher.operator.logs import set_up
@@ -29,8 +34,10 @@ from thresher.operator.sessions import Sessions
 from thresher.operator.settings import Settings
 from thresher.operator.sources import SourceController
 from thresher.operator.triggers import Triggers
+from thresher.targets.harvester.objects import Object
 from thresher.targets.harvester.preflight import HarvesterPreflight
 from thresher.targets.harvester.target import HarvesterTarget
+from thresher.wiring.preflight import WithRules
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +59,7 @@ class Process:
     lease_namespace: str = ""
     lease_name: str = "thresher"
     port: int = 8081
-    host: str = "0.0.0.0"  # noqa: S104 -- the kubelet and Prometheus come from outside the Pod
+    host: str = "0.0.0.0"  # noqa: S104 -- the kubelet and Prometheus come from outside the Pod  # nosec B104
     log_level: str = "info"
 
 
@@ -71,11 +78,9 @@ async def _until_stopped(settings: Settings, process: Process) -> None:
     await asyncio.wait([work, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     if not work.done():
-        work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
-        return
-    await work
+        await ended(work, again_s=2 * AGAIN_S)
+    if not work.cancelled():
+        await work
 
 
 async def operate(settings: Settings, process: Process) -> None:
@@ -109,23 +114,30 @@ async def _led(kube: Kube, process: Process, ready: asyncio.Event) -> AsyncItera
 
 async def _first_failure(*parts: Awaitable[None]) -> None:
     """Run all parts; the first that fails ends the others, and its error is raised as it is."""
-    tasks = [asyncio.ensure_future(part) for part in parts]
+    tasks = [asyncio.create_task(_run(part)) for part in parts]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
+        await ended(*tasks)
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _run(part: Awaitable[None]) -> None:
+    await part
 
 
 async def _work(kube: Kube, settings: Settings, metrics: Metrics, ready: asyncio.Event) -> None:
     imports, sources, sessions = WorkQueue(), WorkQueue(), Sessions()
-    triggers = Triggers(imports, sources)
+    bandwidth = Bandwidth(settings.bandwidth, lambda uid: triggers.wake(uid))  # noqa: PLW0108 - it comes next
+    triggers = Triggers(imports, sources, bandwidth.source)
     slots = Slots(settings.transfers, triggers.wake)
     events = Events(kube)
-    tools = Tools(kube, events, sessions, HarvesterTarget(kube), HarvesterPreflight(kube), slots, settings, metrics)
+    preflight = WithRules(HarvesterPreflight(kube))
+    tools = Tools(
+        kube, events, sessions, HarvesterTarget(kube), preflight, slots, settings, metrics, bandwidth=bandwidth
+    )
     metrics.depth("imports", lambda: len(imports))
     metrics.depth("sources", lambda: len(sources))
     metrics.transfers("running", lambda: slots.running)
@@ -133,7 +145,7 @@ async def _work(kube: Kube, settings: Settings, metrics: Metrics, ready: asyncio
     for namespace in settings.namespaces or ("",):
         for job in await kube.list_all(JOB, namespace, labels=IMPORT_LABEL):
             if not job_ended(job):
-                slots.take(job["metadata"]["labels"][IMPORT_LABEL])
+                _take_up(job["metadata"], tools)
     controller, looker = ImportController(tools), SourceController(kube, events, sessions)
     informers = [Informer(kube, watched, react) for watched, react in triggers.watches(settings.namespaces)]
     try:
@@ -142,10 +154,23 @@ async def _work(kube: Kube, settings: Settings, metrics: Metrics, ready: asyncio
             *(_worker(imports, controller.reconcile, metrics) for _ in range(settings.passes)),
             *(_worker(sources, looker.reconcile, metrics) for _ in range(settings.passes)),
             sessions.sweep(),
+            bandwidth.run(partial(_tell_bandwidth, kube)),
             _synced(informers, ready),
         )
     finally:
         await sessions.close()
+
+
+def _take_up(meta: Object, tools: Tools) -> None:
+    """A worker of an earlier process goes on: it has its slot, and its share of the bandwidth."""
+    uid = meta["labels"][IMPORT_LABEL]
+    tools.slots.take(uid)
+    tools.bandwidth.begins(uid, meta["namespace"], (meta.get("annotations") or {}).get(SOURCE, ""))
+
+
+async def _tell_bandwidth(kube: Kube, namespace: str, uid: str, rate: Bytes | None) -> bool:
+    patch = {"data": bandwidth_told(rate)}
+    return await kube.merge(CONFIG_MAP, namespace, name_of(uid), patch) is not None
 
 
 async def _synced(informers: list[Informer], ready: asyncio.Event) -> None:

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import yaml
 from pydantic import ValidationError
 
-from thresher.api.manifests import AnySource, Manifests
+from thresher.api.manifests import AnySource, Manifests, load_manifests
 from thresher.api.openstack import OpenstackSource
 from thresher.api.ova import OvaSource
 from thresher.api.secret import Secret
@@ -28,7 +29,10 @@ _MODELS: dict[str, type[VmwareSource | OpenstackSource | OvaSource]] = {
     "OvaSource": OvaSource,
 }
 SHARED_WITH = "thresher.harvesterhci.io/shared-with"
-"""Our annotation on a Secret: the other namespaces whose sources may use it, separated by commas; ``*`` for all."""
+"""Our annotation on a Secret: the other namespaces whose sources may use it, separated by commas; ``*`` for all.
+
+On a source: the other namespaces whose imports may use it, whatever the chart says; "" for none.
+"""
 IDLE_S = 300.0
 """A session that nobody used for so long is closed: vCenter keeps a limited number of them."""
 LIMIT_S = 120.0
@@ -57,6 +61,11 @@ class SourceObjects:
         return bool((self.source.get("status") or {}).get("status") == "clusterReady")
 
     @property
+    def leaves_copies(self) -> bool:
+        """Whether exports make copies there that are removed only when the import has ended."""
+        return isinstance(self.manifest, OpenstackSource)
+
+    @property
     def fingerprint(self) -> str:
         """What was pinned at the first look; "" where nothing is."""
         return str((self.source.get("status") or {}).get("fingerprint") or "")
@@ -68,15 +77,26 @@ class SourceObjects:
         return SourcePool(manifests, lambda _: self.fingerprint)
 
 
-async def read_source(kube: Kube, ref: SourceReference) -> SourceObjects:
+async def read_source(kube: Kube, ref: SourceReference, user: str, *, across: bool) -> SourceObjects:
     """Read a source and its Secret.
+
+    Args:
+        kube: the API server.
+        ref: the source.
+        user: the namespace of the import that names it.
+        across: whether imports may use the sources of other namespaces which say nothing of it.
 
     Raises:
         SourceNotFound: there is no such source.
-        UsageError: its Secret is not there, or it cannot be understood.
+        UsageError: it is not for that import, its Secret is not there, or it cannot be understood.
     """
     namespace = ref.namespace or "default"
     source = await kube.get(SOURCES[ref.kind], namespace, ref.name)
+    if namespace != user and not usable_from(source, user, across=across):  # whether it is there is not told, either
+        raise UsageError(
+            f"{ref.kind} {namespace}/{ref.name} is not for imports in namespace {user}, where a worker would be given "
+            f"its credentials: make a source there, or have its owner annotate it with {SHARED_WITH}: {user}."
+        )
     if source is None:
         raise SourceNotFound(f"There is no {ref.kind} {namespace}/{ref.name}: make it, or name another.")
     return await with_secret(kube, source)
@@ -107,13 +127,44 @@ async def with_secret(kube: Kube, source: Object) -> SourceObjects:
     return SourceObjects(source, secret, manifest, "/".join([*parts, str(status.get("fingerprint") or "")]))
 
 
+def as_handed_over(text: str) -> SourceObjects:
+    """A source and its Secret as a worker was given them, for what has to be put right after both are gone.
+
+    Raises:
+        UsageError: they cannot be understood.
+    """
+    objects = list(yaml.safe_load_all(text))
+    manifests = load_manifests(text)
+    source = next(each for each in objects if each["kind"] in _MODELS)
+    secret = next((each for each in objects if each["kind"] == "Secret"), None)
+    return SourceObjects(source, secret, manifests.sources[0], "as handed over")
+
+
 def shared_with(secret: Object | None, namespace: str) -> bool:
     """Whether a Secret's owner lets sources of another namespace use it.
 
     Who may make a source there need not be who may read the Secret, and a source sends it wherever it likes.
     """
-    said = ((secret or {}).get("metadata") or {}).get("annotations") or {}
-    return not {namespace, "*"}.isdisjoint(name.strip() for name in said.get(SHARED_WITH, "").split(","))
+    return _listed(_sharing(secret) or "", namespace)
+
+
+def usable_from(source: Object | None, namespace: str, *, across: bool) -> bool:
+    """Whether imports of another namespace may use a source: as its owner says, else as the operator is set up.
+
+    A worker in the import's namespace is given the credentials, so whoever reads Secrets there reads them.
+    """
+    said = _sharing(source)
+    return across if said is None else _listed(said, namespace)
+
+
+def _sharing(obj: Object | None) -> str | None:
+    annotations = ((obj or {}).get("metadata") or {}).get("annotations") or {}
+    said = annotations.get(SHARED_WITH)
+    return None if said is None else str(said)
+
+
+def _listed(said: str, namespace: str) -> bool:
+    return not {namespace, "*"}.isdisjoint(name.strip() for name in said.split(","))
 
 
 @dataclass(slots=True)
@@ -122,6 +173,7 @@ class _Session:
     opened: OpenSource
     used: float
     users: int = 0
+    replaced: bool = False
 
 
 class Sessions:
@@ -150,6 +202,8 @@ class Sessions:
         finally:
             session.users -= 1
             session.used = asyncio.get_running_loop().time()
+            if session.replaced and not session.users:
+                await _close(session)
 
     async def _session(self, uid: str, objects: SourceObjects) -> _Session:
         async with self._locks.setdefault(uid, asyncio.Lock()):
@@ -158,7 +212,9 @@ class Sessions:
                 return session
             if session is not None:
                 del self._open[uid]
-                await _close(session)
+                session.replaced = True  # whoever still uses it closes it behind them
+                if not session.users:
+                    await _close(session)
             opened = objects.pool().get(objects.manifest)
             await opened.source.__aenter__()
             now = asyncio.get_running_loop().time()

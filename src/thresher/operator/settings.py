@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from thresher.imports.policy import Policy
+from thresher.model.bandwidth import NO_LIMIT, Limit
 
 POLICY = Policy(attempts=12, poll=timedelta(seconds=5))
 """More patient than a command line: a vCenter that restarts takes minutes, and nobody sits and waits."""
@@ -50,15 +51,19 @@ class Settings:
         namespaces: what it watches; empty for all.
         transfers: how many may run at a time.
         passes: how many imports are looked at at the same time.
+        cross_namespace_sources: whether imports may use sources of other namespaces that do not say by themselves.
         policy: how patient it is.
         recheck: when an import that is not valid is looked at again, although nothing seems to have changed.
         let_go: how long a deletion waits for a source that does not answer.
+        bandwidth: of all transfers together.
     """
 
     worker: Worker
     namespaces: tuple[str, ...] = ()
     transfers: int = 4
     passes: int = 8
+    cross_namespace_sources: bool = True
     policy: Policy = POLICY
     recheck: timedelta = timedelta(minutes=1)
     let_go: timedelta = timedelta(minutes=10)
+    bandwidth: Limit = NO_LIMIT

@@ -18,11 +18,13 @@ class Triggers:
     Args:
         imports: the queue of ``namespace/name``.
         sources: the queue of ``Kind/namespace/name``.
+        on_source: told each source that changed, before anything else is.
     """
 
-    def __init__(self, imports: WorkQueue, sources: WorkQueue) -> None:
+    def __init__(self, imports: WorkQueue, sources: WorkQueue, on_source: OnChange | None = None) -> None:
         self._imports = imports
         self._sources = sources
+        self._on_source = on_source
         self._keys: dict[str, str] = {}
         self._seen: dict[str, object] = {}
         self._secrets: dict[str, set[str]] = {}
@@ -67,6 +69,8 @@ class Triggers:
             self._imports.add(key)
 
     def _source(self, source: Object, gone: bool) -> None:  # noqa: FBT001 -- OnChange
+        if self._on_source is not None:
+            self._on_source(source, gone)
         meta = source["metadata"]
         key = f"{source['kind']}/{meta['namespace']}/{meta['name']}"
         ref = (source.get("spec") or {}).get("credentials") or {}

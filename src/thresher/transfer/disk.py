@@ -29,6 +29,7 @@ from thresher.transfer.ledger import Identity, Ledger, Resume, sync_folder
 from thresher.transfer.pipeline import Pipeline
 from thresher.transfer.reopen import ReopeningStream
 from thresher.transfer.sparse import SparseFile, target_error
+from thresher.transfer.throttle import Throttle, throttled
 
 PROGRESS_INTERVAL = 0.2
 """Seconds between two reports of one disk."""
@@ -41,10 +42,12 @@ class Options:
     Attributes:
         durable: keep a ledger, flush, and so survive a crash; false leaves flushing to the system.
         image_checksum: hash the finished image too, with this algorithm of hashlib's.
+        throttles: what every byte passes through; empty where no limit can ever come.
     """
 
     durable: bool = True
     image_checksum: str | None = None
+    throttles: tuple[Throttle, ...] = ()
 
 
 class DiskTransfer:
@@ -69,7 +72,7 @@ class DiskTransfer:
         progress: ProgressSink,
         stop: threading.Event,
     ) -> None:
-        self._stream = stream
+        self._stream = throttled(stream, options.throttles, stop)
         self._sink = SparseFile(path)
         self._ledger_path = path.with_name(path.name + ".ledger")
         self._workers = workers

@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Self
 
-from thresher.model.errors import SourceError, TargetError
+from thresher.model.errors import SourceError, Stopped, TargetError
 from thresher.model.units import KIB, MIB, SECTOR
 from thresher.ports import ByteSource
 from thresher.transfer.pool import StreamPool
@@ -281,6 +281,8 @@ class _Connection:
         try:
             with self._server.working():
                 data = export.read(offset, length)
+        except Stopped:  # who set the event raises it, too
+            raise _Hangup from None
         except (SourceError, OSError) as error:
             self._server.failed(export, error)
             self._fail(cookie, errno.EIO)

@@ -8,6 +8,7 @@ from thresher.sources.bytes import HttpAccess, HttpFile
 from thresher.sources.single import open_image
 from thresher.transfer.disk import Options
 from thresher.transfer.disks import ThreadTransfer
+from thresher.transfer.throttle import Throttle
 
 
 def http_access(ca: Path | None = None) -> HttpAccess:
@@ -37,6 +38,8 @@ def shown(location: str) -> str:
     return HttpFile(location, HttpAccess()).name if "://" in location else location
 
 
-def local_transfer(*, durable: bool = True, image_checksum: str | None = None) -> Transfer:
-    """The transfer in threads of this process."""
-    return ThreadTransfer(Options(durable=durable, image_checksum=image_checksum))
+def local_transfer(
+    *, durable: bool = True, image_checksum: str | None = None, throttles: tuple[Throttle, ...] = ()
+) -> Transfer:
+    """The transfer in threads of this process, through what limits its bandwidth."""
+    return ThreadTransfer(Options(durable=durable, image_checksum=image_checksum, throttles=throttles))

@@ -7,7 +7,9 @@ from thresher.imports.seams import Ports
 from thresher.model.spec import ImportSpec, Verify
 from thresher.model.vm import SourceVM
 from thresher.targets.local import LocalTarget
+from thresher.transfer.throttle import Throttle
 from thresher.wiring.images import local_transfer
+from thresher.wiring.preflight import WithRules
 from thresher.wiring.sources import OpenSource
 
 
@@ -20,17 +22,20 @@ class LocalImport:
     target: LocalTarget
 
 
-def local_import(spec: ImportSpec, source: OpenSource, folder: Path) -> LocalImport:
-    """Put together an import into ``folder``. Raises UsageError."""
+def local_import(
+    spec: ImportSpec, source: OpenSource, folder: Path, throttles: tuple[Throttle, ...] = ()
+) -> LocalImport:
+    """Put together an import into ``folder``, through what limits its bandwidth. Raises UsageError."""
     target = LocalTarget(folder)
     checksum = "sha512" if spec.verify is Verify.SHA512 else None
     ports = Ports(
         source=source.source,
-        transfer=local_transfer(image_checksum=checksum),
+        transfer=local_transfer(image_checksum=checksum, throttles=throttles),
         target=target,
         power=source.power,
-        preflight=target,
+        preflight=WithRules(target),
         discard=target,
+        leftovers=source.leftovers,
     )
     return LocalImport(spec, ports, target)
 

@@ -17,7 +17,7 @@ from lightkube.types import PatchType
 
 from thresher.model.errors import TargetError, UsageError
 from thresher.model.report import Report
-from thresher.worker.reporting import STOP
+from thresher.worker.reporting import BANDWIDTH, STOP, OnRate, hear, unheard
 
 log = logging.getLogger(__name__)
 
@@ -78,24 +78,27 @@ class ConfigMapReporter:
                 " API server and the worker's Role"
             ) from error
 
-    async def wait_for_stop(self) -> None:
+    async def wait_for_stop(self, on_rate: OnRate = unheard) -> None:
         """Watch the ConfigMap until its command says stop, or it is deleted: then the import is gone."""
         while True:
             try:
-                await self._watch()
+                await self._watch(on_rate)
             except (httpx2.HTTPError, TimeoutError) as error:
                 log.warning("the command cannot be watched: %s; trying again", _words(error))
                 await asyncio.sleep(_RETRY_S)
             else:
                 return
 
-    async def _watch(self) -> None:
+    async def _watch(self, on_rate: OnRate) -> None:
         events = self._client.watch(
             ConfigMap, namespace=self._namespace, fields={"metadata.name": self._name}, server_timeout=_WATCH_S
         )
         async for event, seen in events:
-            if event == "DELETED" or (seen.data or {}).get(COMMAND) == STOP:
+            data = seen.data or {}
+            if event == "DELETED" or data.get(COMMAND) == STOP:
                 return
+            if BANDWIDTH in data:  # an operator of an earlier release says nothing
+                hear(data[BANDWIDTH], on_rate)
 
 
 def _words(error: Exception) -> str:

@@ -2,24 +2,45 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from thresher.model.bandwidth import rate_of
 from thresher.model.errors import TargetError, ThresherError
 from thresher.model.report import Report
+from thresher.model.units import Bytes
 from thresher.worker.board import Board
 
 log = logging.getLogger(__name__)
 
 STOP = "stop"
 """The command that ends a worker: the images are in, or the import is cancelled."""
+BANDWIDTH = "bandwidth"
+"""What goes before the rate that a worker is told: bytes a second as a quantity, or nothing for no limit."""
+OnRate = Callable[[Bytes | None], None]
+"""Called with each rate that is heard, also with the same again."""
 INTERVAL_S = 2.0
 """Between two reports that tell of mere progress: many workers share one API server."""
+_QUIET_S = 3.0
+"""After so long without progress the last rate is not true any more."""
 _RETRY_S = 5.0
 _COMMAND_LOOK_S = 0.5
 _LAST_TRIES = 4
+
+
+def unheard(_: Bytes | None) -> None:
+    """What nobody listens to."""
+
+
+def hear(text: str | None, on_rate: OnRate) -> None:
+    """Pass on a rate as it was told. One that is none changes nothing."""
+    try:
+        on_rate(rate_of(text) if text else None)
+    except ValueError as error:
+        log.warning("the rate %r is passed over: it %s", text, error)
 
 
 class Reporter(Protocol):
@@ -32,8 +53,8 @@ class Reporter(Protocol):
         """Replace the last report by this one. Raises ThresherError."""
         ...
 
-    async def wait_for_stop(self) -> None:
-        """Return when the command says stop; never give up listening."""
+    async def wait_for_stop(self, on_rate: OnRate = unheard) -> None:
+        """Return when the command says stop; never give up listening. Rates are passed on as they are heard."""
         ...
 
 
@@ -66,12 +87,18 @@ class FileReporter:
                 f"the report {self._path} cannot be written: {error.strerror}; check its folder"
             ) from error
 
-    async def wait_for_stop(self) -> None:
-        """Look at the command file until it says stop."""
+    async def wait_for_stop(self, on_rate: OnRate = unheard) -> None:
+        """Look at the command file until a line of it is ``stop``; ``bandwidth RATE`` sets the rate."""
+        heard: str | None = None
         while True:
             with suppress(OSError, UnicodeDecodeError):
-                if self._command.read_text().strip() == STOP:
+                lines = [line.partition(" ") for line in self._command.read_text().splitlines()]
+                if any(word == STOP for word, _, _ in lines):
                     return
+                told = next((rest.strip() for word, _, rest in lines if word == BANDWIDTH), heard)
+                if told is not None and told != heard:
+                    hear(told, on_rate)
+                heard = told
             await asyncio.sleep(_COMMAND_LOOK_S)
 
 
@@ -87,6 +114,7 @@ class Pump:
         self._changed = asyncio.Event()
         self._urgent = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._moving = False
 
     async def __aenter__(self) -> Self:
         """Begin, with a first report at once."""
@@ -120,7 +148,9 @@ class Pump:
 
     async def _run(self) -> None:
         while True:
-            await self._changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_QUIET_S if self._moving else None):  # whoever stands still says so, too
+                    await self._changed.wait()
             with suppress(TimeoutError):
                 async with asyncio.timeout(INTERVAL_S):  # wait_for of Python 3.11 can swallow a cancellation
                     await self._urgent.wait()
@@ -131,8 +161,10 @@ class Pump:
                 self._wake(urgent=True)
 
     async def _write(self) -> bool:
+        report = self._board.report()
+        self._moving = any(disk.rate for disk in report.disks)
         try:
-            await self._reporter.write(self._board.report())
+            await self._reporter.write(report)
         except ThresherError as error:
             log.warning("%s", error)
             return False

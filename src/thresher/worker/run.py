@@ -15,7 +15,9 @@ from thresher.model.errors import Stopped, ThresherError, UsageError
 from thresher.model.failure import Failure
 from thresher.model.report import Report, WorkerPhase
 from thresher.model.spec import ImportSpec, Verify
+from thresher.model.units import Bytes
 from thresher.transfer.serving import DiskServer
+from thresher.transfer.throttle import Throttle
 from thresher.wiring.images import local_transfer
 from thresher.wiring.sources import SourcePool
 from thresher.worker.board import Board
@@ -39,12 +41,14 @@ class Job:
         manifests: the import and what it refers to.
         scratch: where the scratch volume is mounted.
         serving: where disks are served.
+        bandwidth: bytes a second before another rate is heard; None for no limit.
     """
 
     spec: ImportSpec
     manifests: Manifests
     scratch: Path
     serving: Serving
+    bandwidth: Bytes | None = None
 
     @property
     def subject(self) -> str:
@@ -52,11 +56,11 @@ class Job:
         return f"{self.spec.namespace}/{self.spec.name}"
 
 
-def job_of(manifests: Manifests, scratch: Path, serving: Serving) -> Job:
+def job_of(manifests: Manifests, scratch: Path, serving: Serving, bandwidth: Bytes | None = None) -> Job:
     """The task that the manifests describe. Raises UsageError unless there is exactly one import."""
     if len(manifests.imports) != 1:
         raise UsageError(f"a worker carries out one VirtualMachineImport; the manifests have {len(manifests.imports)}")
-    return Job(import_spec(manifests.imports[0]), manifests, scratch, serving)
+    return Job(import_spec(manifests.imports[0]), manifests, scratch, serving, bandwidth)
 
 
 async def work(job: Job, reporter: Reporter) -> int:
@@ -85,8 +89,9 @@ async def refuse(reporter: Reporter, error: ThresherError) -> None:
 async def _work(job: Job, reporter: Reporter, board: Board) -> int:
     with DiskServer(job.serving.host, job.serving.port, job.serving.token) as server, _terminated() as terminated:
         log.info("disks are served at %s", job.serving.url(server.port))
-        transfer = asyncio.create_task(_import_transfer(job, server, board).run())
-        stopped = asyncio.create_task(reporter.wait_for_stop())
+        throttle = Throttle(job.bandwidth)  # without a limit now, too: one may come at any time
+        transfer = asyncio.create_task(_import_transfer(job, server, board, throttle).run())
+        stopped = asyncio.create_task(reporter.wait_for_stop(lambda rate: _obey(throttle, rate)))
         killed = asyncio.create_task(terminated.wait())
         try:
             await asyncio.wait({transfer, stopped, killed}, return_when=asyncio.FIRST_COMPLETED)
@@ -106,7 +111,13 @@ async def _work(job: Job, reporter: Reporter, board: Board) -> int:
         return Stopped.exit_code
 
 
-def _import_transfer(job: Job, server: DiskServer, board: Board) -> ImportTransfer:
+def _obey(throttle: Throttle, rate: Bytes | None) -> None:
+    if throttle.rate != rate:
+        throttle.set_rate(rate)
+        log.info("bandwidth: %s", "no limit" if rate is None else f"{rate} bytes a second")
+
+
+def _import_transfer(job: Job, server: DiskServer, board: Board, throttle: Throttle) -> ImportTransfer:
     vmi = job.manifests.imports[0]
     source = job.manifests.source(vmi.source_ref)
     pinned = (source.metadata.annotations or {}).get(FINGERPRINT, "")
@@ -114,7 +125,7 @@ def _import_transfer(job: Job, server: DiskServer, board: Board) -> ImportTransf
     return ImportTransfer(
         job.spec,
         lambda: SourcePool(job.manifests, lambda _: pinned).get(source).source,
-        local_transfer(durable=True, image_checksum=checksum),
+        local_transfer(durable=True, image_checksum=checksum, throttles=(throttle,)),
         Scratch(job.scratch, job.spec.uid),
         Served(server, job.serving.url(server.port)),
         board,

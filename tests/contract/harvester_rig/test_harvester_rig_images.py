@@ -213,7 +213,7 @@ def test_a_deleted_image_stops_its_download(
     eventually(file.exists)
     harvester.kube.delete(IMAGES, made)
     eventually(lambda: not file.exists())
-    assert harvester.kube.find(STORAGE_CLASSES, "", f"lh-{made['metadata']['uid']}") is None
+    eventually(lambda: harvester.kube.find(STORAGE_CLASSES, "", f"lh-{made['metadata']['uid']}") is None)
     assert not _messages(harvester, namespace)
 
 

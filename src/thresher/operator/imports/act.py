@@ -10,48 +10,45 @@ from thresher.imports.actions import (
     CreateVm,
     Doing,
     FindVm,
+    Halt,
     PowerOff,
     RestorePower,
     RunPreflight,
     ShutDownGuest,
     StartVm,
     SubmitImages,
+    Sweep,
     TransferDisks,
 )
 from thresher.imports.facts import strategy_of
 from thresher.imports.observed import Observed
-from thresher.model.errors import SourceError, SourceUnreachable, TargetError
+from thresher.model.errors import SourceError, TargetError
 from thresher.model.spec import ImportSpec, Verify
 from thresher.model.vm import Loss, PowerState, SourceVM
+from thresher.operator.imports.held import QUEUED, Held
 from thresher.operator.imports.memory import Memory
 from thresher.operator.imports.observe import World, current, job_ended, next_attempt
 from thresher.operator.imports.preflight import scratch_findings
 from thresher.operator.imports.reach import ports_of, require_disk, unreachable
 from thresher.operator.imports.tools import Tools
-from thresher.operator.imports.transfer import handover, job, manifests_yaml, name_of, scratch_size
-from thresher.operator.kinds import CONFIG_MAP, JOB, ROLE, ROLE_BINDING, SECRET, SERVICE_ACCOUNT
+from thresher.operator.imports.transfer import (
+    handover,
+    job,
+    manifests_yaml,
+    name_of,
+    scratch_claim,
+    scratch_size,
+    source_of,
+)
+from thresher.operator.imports.undo import Undoing
+from thresher.operator.kinds import CONFIG_MAP, JOB, SECRET
 from thresher.operator.sessions import SourceObjects
 from thresher.ports import Power
-from thresher.targets.harvester.objects import Object
+from thresher.targets.harvester.objects import CLAIM, Object
 from thresher.targets.harvester.target import Source
 
-QUEUED = "TransferQueued"
-"""Why a transfer is held that waits for a free slot."""
 Save = Callable[[Memory], Awaitable[None]]
 """Writes the memory down, before something depends on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The action could not be begun yet; nothing failed.
-
-    Attributes:
-        reason: CamelCase.
-        message: what is waited for.
-    """
-
-    reason: str
-    message: str
 
 
 @dataclass(slots=True)
@@ -91,8 +88,9 @@ class Hands:
                 await self.tools.target.create_vm(self._asked, self._vm, made)
             case StartVm():  # its run strategy starts it
                 self._remember(start_asked=self.tools.clock())
-            case CleanUp():
-                return await self._clean_up(action)
+            case CleanUp() | Halt() | Sweep():
+                self.memory, held = await Undoing(self.tools, self.spec, self.world, self.memory).do(action)
+                return held
         return None
 
     @property
@@ -108,10 +106,7 @@ class Hands:
 
     @property
     def _source(self) -> SourceObjects:
-        if self.world.source is None:
-            failure = self.world.source_failure
-            raise SourceUnreachable(failure.message if failure else "The source cannot be used.")
-        return self.world.source
+        return self.world.require_source()
 
     def _remember(self, **changes: object) -> None:
         recorded = replace(self.memory.recorded, **changes)  # type: ignore[arg-type] # the names are the fields'
@@ -158,14 +153,23 @@ class Hands:
             await tools.kube.delete(JOB, self.spec.namespace, name_of(self.spec.uid))
             await tools.kube.delete(CONFIG_MAP, self.spec.namespace, name_of(self.spec.uid))
             return Held("WorkerRestarting", "Waiting for what is left of the last worker to go.")
+        if self.world.scratch is not None and "deletionTimestamp" in self.world.scratch["metadata"]:
+            return Held("ScratchLeaving", "Waiting for the last scratch volume to go.")
         if not tools.slots.ask(self.spec.uid, self.spec.namespace, meta["creationTimestamp"]):
             message = f"Waiting for a transfer to end: {tools.slots.running} of {tools.slots.limit} run already."
             return Held(QUEUED, message)
         parts = [self._source.source, *([self._source.secret] if self._source.secret else []), self.vmi]
-        for kind, obj in handover(self.vmi, manifests_yaml(parts), await self._token()):
+        if self._source.leaves_copies:
+            self._remember(copies=self.spec.uid)
+            await self.save(self.memory)  # before the worker can make any
+        tools.bandwidth.learn(self._source.source)
+        rate = tools.bandwidth.begins(self.spec.uid, self.spec.namespace, source_of(self.vmi))
+        for kind, obj in handover(self.vmi, manifests_yaml(parts), await self._token(), rate):
             await tools.kube.apply(obj, kind)
-        size = scratch_size(self._vm, tools.settings.worker.scratch)
-        await tools.kube.apply(job(self.vmi, size, tools.settings.worker), JOB)
+        if self.world.scratch is None:
+            size = scratch_size(self._vm, tools.settings.worker.scratch)
+            await tools.kube.apply(scratch_claim(self.vmi, size, tools.settings.worker.scratch), CLAIM)
+        await tools.kube.apply(job(self.vmi, tools.settings.worker, rate), JOB)
         return None
 
     async def _token(self) -> str:
@@ -201,23 +205,6 @@ class Hands:
         url = next((disk.url for disk in disks if disk.key in action.keys and disk.url), "")
         if url and not self.spec.skip_preflight:
             await require_disk(url)
-
-    async def _clean_up(self, action: CleanUp) -> Held | None:
-        await remove_transfer(self.tools, self.spec)
-        gone = await self.tools.target.discard(self.spec, self.memory.vm)
-        if not gone or self.world.job is not None:
-            return Held("CleaningUp", f"What was made is being removed, because {action.why}.")
-        if action.again:
-            self.memory = replace(self.memory, recorded=self.memory.recorded.begin_again())
-        return None
-
-
-async def remove_transfer(tools: Tools, spec: ImportSpec) -> None:
-    """Remove everything that served the transfer, the worker first. Raises TargetError."""
-    name = name_of(spec.uid)
-    for kind in (JOB, CONFIG_MAP, SECRET, ROLE_BINDING, ROLE, SERVICE_ACCOUNT):
-        await tools.kube.delete(kind, spec.namespace, name)
-    tools.slots.give_back(spec.uid)
 
 
 def transfer_is_over(world: World) -> bool:

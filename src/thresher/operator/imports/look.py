@@ -1,5 +1,6 @@
 """Reads what one pass decides on, fresh from the API server and the source."""
 
+import base64
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,8 +13,8 @@ from thresher.operator.imports.memory import Memory
 from thresher.operator.imports.observe import ABSENT, World, job_ended, job_failure, pod_trouble
 from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import name_of
-from thresher.operator.kinds import CONFIG_MAP, IMPORT_LABEL, JOB, POD
-from thresher.operator.sessions import SourceObjects, read_source
+from thresher.operator.kinds import CONFIG_MAP, IMPORT_LABEL, JOB, POD, SECRET
+from thresher.operator.sessions import SourceObjects, as_handed_over, read_source
 from thresher.targets.harvester.objects import CLAIM, Object
 
 STARTING = timedelta(seconds=10)
@@ -31,10 +32,13 @@ async def look(tools: Tools, spec: ImportSpec, ref: SourceReference, memory: Mem
     Raises:
         TargetError: the API server does not answer; nothing can be decided.
     """
-    source, failure = await _source(tools, ref)
     name = name_of(spec.uid)
+    source, failure = await _source(tools, ref, spec.namespace)
+    if source is None:
+        source = await _handed_over(tools, spec)
     job = await tools.kube.get(JOB, spec.namespace, name)
     config = await tools.kube.get(CONFIG_MAP, spec.namespace, name) if job is not None else None
+    scratch = await tools.kube.get(CLAIM, spec.namespace, name)
     data = (config or {}).get("data") or {}
     report = _report(data.get("report"), job)
     vm = memory.vm
@@ -44,7 +48,8 @@ async def look(tools: Tools, spec: ImportSpec, ref: SourceReference, memory: Mem
         job=job,
         report=report,
         command=data.get("command", ""),
-        trouble=await _trouble(tools, spec, job) if job is not None and report is None else "",
+        scratch=scratch,
+        trouble=await _trouble(tools, spec, job, scratch) if job is not None and report is None else "",
         images=await tools.target.images(spec) if vm is not None else (),
         target=await tools.target.vm_state(spec, vm) if vm is not None else ABSENT,
     )
@@ -62,9 +67,9 @@ def _counted(tools: Tools, memory: Memory, world: World) -> Memory:
     return replace(memory, recorded=failed, failed_job=uid)
 
 
-async def _source(tools: Tools, ref: SourceReference) -> tuple[SourceObjects | None, Failure | None]:
+async def _source(tools: Tools, ref: SourceReference, user: str) -> tuple[SourceObjects | None, Failure | None]:
     try:
-        found = await read_source(tools.kube, ref)
+        found = await read_source(tools.kube, ref, user, across=tools.settings.cross_namespace_sources)
     except (SourceNotFound, UsageError) as error:
         return None, Failure.of(error)
     if found.ready:
@@ -77,6 +82,21 @@ async def _source(tools: Tools, ref: SourceReference) -> tuple[SourceObjects | N
     return found, Failure.of(SourceUnreachable(f"{name} is not ready: {said}"))
 
 
+async def _handed_over(tools: Tools, spec: ImportSpec) -> SourceObjects | None:
+    """The source as the worker was given it: who deletes all of a file's objects at once deletes it before the import.
+
+    It is not ready, so nothing is begun with it; but what was done to the source can be undone.
+    """
+    secret = await tools.kube.get(SECRET, spec.namespace, name_of(spec.uid))
+    coded = ((secret or {}).get("data") or {}).get("manifests.yaml")
+    if not coded:
+        return None
+    try:
+        return as_handed_over(base64.b64decode(coded).decode())
+    except UsageError:
+        return None  # of another release
+
+
 def _report(text: str | None, job: Object | None) -> Report | None:
     """The worker's report, unless it is one of an earlier Job's."""
     if not text or job is None:
@@ -87,13 +107,12 @@ def _report(text: str | None, job: Object | None) -> Report | None:
         return None  # of another release: the Job itself tells whether it goes on
 
 
-async def _trouble(tools: Tools, spec: ImportSpec, job: Object) -> str:
+async def _trouble(tools: Tools, spec: ImportSpec, job: Object, scratch: Object | None) -> str:
     if tools.clock() - datetime.fromisoformat(job["metadata"]["creationTimestamp"]) < STARTING:
         return ""
     label = f"{IMPORT_LABEL}={spec.uid}"
     pods = await tools.kube.list_all(POD, spec.namespace, labels=label)
-    claims = [await tools.kube.get(CLAIM, spec.namespace, f"{pod['metadata']['name']}-scratch") for pod in pods]
-    return pod_trouble(pods, [claim for claim in claims if claim is not None])
+    return pod_trouble(pods, scratch)
 
 
 async def _with_power(tools: Tools, spec: ImportSpec, memory: Memory, world: World) -> tuple[World, Memory]:

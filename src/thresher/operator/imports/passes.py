@@ -15,25 +15,34 @@ from thresher.imports.actions import (
     Finish,
     GiveUp,
     Look,
+    PowerOff,
+    Rest,
     RunPreflight,
+    ShutDownGuest,
+    TransferDisks,
     Wait,
 )
 from thresher.imports.decide import decide
-from thresher.imports.facts import facts_of, images_ready
+from thresher.imports.facts import facts_of, images_ready, left_at_source
 from thresher.imports.observed import Failure, Observed
 from thresher.imports.phases import TABLE, Phase, route
 from thresher.imports.status import Condition, ImportStatus, Truth, derive, stamp
 from thresher.model.errors import TargetConflict, TargetUnreachable, ThresherError
+from thresher.model.naming import copies_prefix
+from thresher.model.report import WorkerPhase
 from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState
+from thresher.operator.bandwidth import BLACKOUT, LIMITED, PAUSED
 from thresher.operator.events import NORMAL, WARNING
-from thresher.operator.imports.act import QUEUED, Hands, Held, remove_transfer, transfer_is_over
+from thresher.operator.imports.act import Hands, transfer_is_over
+from thresher.operator.imports.held import QUEUED, Held
 from thresher.operator.imports.look import deleted_at, look
 from thresher.operator.imports.memory import Memory, dump
 from thresher.operator.imports.observe import World, observed
 from thresher.operator.imports.render import previous, render
 from thresher.operator.imports.tools import Tools
-from thresher.operator.imports.transfer import STOP, command
+from thresher.operator.imports.transfer import STOP, command, source_of
+from thresher.operator.imports.undo import remove_transfer
 from thresher.operator.kinds import CONFIG_MAP, FINALIZER, IMPORT
 from thresher.operator.status import changes, from_json, to_json
 from thresher.targets.harvester.objects import Object
@@ -79,6 +88,7 @@ class Pass:
             return None
         self._world, self.memory = await look(self.tools, self.spec, self.ref, self.memory)
         self._measure()
+        self._share()
         try:
             return await self._go_on()
         finally:
@@ -100,6 +110,8 @@ class Pass:
                 return self._until(action)
             case Accept() | GiveUp():
                 return self._note(action)
+            case Rest():
+                return self._rest()
             case Finish():
                 return await self._finish()
             case Fail():
@@ -117,6 +129,9 @@ class Pass:
         return AT_ONCE
 
     async def _do(self, action: Doing, seen: Observed) -> float:
+        self._held = self._not_now(action)
+        if self._held is not None:
+            return IDLE_S
         hands = Hands(self.tools, self.vmi, self.spec, self._world, seen, self.memory, self._save)
         try:
             self._held = await hands.do(action)
@@ -134,6 +149,14 @@ class Pass:
             return AT_ONCE
         return IDLE_S if self._held.reason == QUEUED else SOON
 
+    def _not_now(self, action: Doing) -> Held | None:
+        """Why a transfer is not begun: while nothing may be read, the source VM need not be off for it."""
+        touched = self.memory.recorded.touched is not None
+        if isinstance(action, TransferDisks) or (isinstance(action, ShutDownGuest | PowerOff) and not touched):
+            paused = self.tools.bandwidth.hold(self.spec.uid, source_of(self.vmi))
+            return Held(paused.reason, paused.message) if paused is not None else None
+        return None
+
     def _until(self, wait: Wait | CheckSource | Look) -> float:
         if isinstance(wait, CheckSource):
             return SOURCE_S  # its own controller looks at it, and a watch tells
@@ -144,8 +167,15 @@ class Pass:
             poll = IDLE_S if self._world.power is None else poll
         return pause(wait, self._world.power, self.tools.clock(), poll)
 
+    def _rest(self) -> float | None:
+        """It is suspended: a watch tells when not; but that the source VM runs meanwhile, only a look does."""
+        self.tools.slots.give_back(self.spec.uid)
+        self.memory = replace(self.memory, recorded=self.memory.recorded.rested())
+        return None if self._world.power is None else IDLE_S
+
     async def _finish(self) -> float | None:
         await remove_transfer(self.tools, self.spec)
+        await self._tell_what_is_left()
         if deleted_at(self.vmi) is not None:
             await self._remove_finalizer()
             return None
@@ -161,6 +191,7 @@ class Pass:
         ours = self._world.target.exists and not self._world.target.foreign
         if not ours and not await self.tools.target.discard(self.spec, self.memory.vm):
             return SOON
+        await self._tell_what_is_left()
         if fail.not_restored is not None:
             await self.tools.events.tell(self.vmi, "SourceNotRestored", fail.not_restored.message, WARNING)
         if deleted_at(self.vmi) is not None:
@@ -168,6 +199,11 @@ class Pass:
             return None
         self.memory = replace(self.memory, over=True)
         return None
+
+    async def _tell_what_is_left(self) -> None:
+        left = left_at_source(self._seen)
+        if left is not None:
+            await self.tools.events.tell(self.vmi, "CopiesLeftAtSource", left.message, WARNING)
 
     async def _after_the_end(self) -> float | None:
         self.tools.slots.give_back(self.spec.uid)
@@ -205,7 +241,10 @@ class Pass:
         asked = deleted_at(self.vmi)
         if asked is None or self.tools.clock() < asked + self.tools.settings.let_go:
             return False
-        owed = " The source VM may still be off." if self.memory.recorded.touched else ""
+        recorded = self.memory.recorded
+        owed = " The source VM may still be off." if recorded.touched else ""
+        if recorded.copies:
+            owed += f" At the source, remove whatever has a name that begins with {copies_prefix(recorded.copies)}."
         minutes = self.tools.settings.let_go.seconds // 60
         message = f"What the import made could not be undone within {minutes} minutes, so it is let go.{owed}"
         await self.tools.events.tell(self.vmi, "CleanupIncomplete", message, WARNING)
@@ -236,6 +275,17 @@ class Pass:
         else:
             self.tools.metrics.still(self.spec.uid)
 
+    def _share(self) -> None:
+        """Have a share of the bandwidth for as long as the worker reads."""
+        report = self._world.report
+        if self._world.source is not None:
+            self.tools.bandwidth.learn(self._world.source.source)
+        whole = report is not None and report.phase in (WorkerPhase.SERVING, WorkerPhase.DONE)
+        if transfer_is_over(self._world) or whole:
+            self.tools.bandwidth.ends(self.spec.uid)
+        else:
+            self.tools.bandwidth.begins(self.spec.uid, self.spec.namespace, source_of(self.vmi))
+
     # -- report ------------------------------------------------------------------------------------------
 
     async def _save(self, memory: Memory) -> None:
@@ -253,11 +303,11 @@ class Pass:
         last = previous(before, self.memory.phase)
         phases = route(facts_of(self.spec, seen))
         passed = phases[phases.index(last.phase) + 1 :] if last.phase in phases else phases[-1:]
-        status = self._explained(derive(self.spec, seen, last, now), last)
+        status = self._explained(derive(self.spec, seen, last, now, policy=self.tools.settings.policy), last)
         self.memory = replace(self.memory, phase=status.phase, generation=self._generation())
         after = render(status, self.spec, self.memory, self._world.report, created=seen.target.ours)
         if "conditions" in after:
-            after["conditions"] += await self._refusal(last)
+            after["conditions"] += await self._refusal(last) + self._limited(last)
         patch = changes(before, after)
         meta = self.vmi["metadata"]
         if patch:
@@ -266,7 +316,8 @@ class Pass:
         for phase in passed:
             await self._tell(phase, derive(self.spec, seen, last, now, phase=phase))
         await self._tell_trouble(last, status)
-        await self._stop_worker(seen)
+        if status.phase is not Phase.SUSPENDED:
+            await self._stop_worker(seen)
 
     def _generation(self) -> int:
         return int(self.memory.generation or self.vmi["metadata"].get("generation", 0))
@@ -279,12 +330,26 @@ class Pass:
         if held is None and report is not None and report.failure is not None and not transfer_is_over(self._world):
             held = Held(report.failure.reason, report.failure.message)
         if held is None:
+            held = self._paused()
+        if held is None:
             held = _image_failure(self._seen)
         if held is None or TABLE[status.phase].terminal or not status.conditions:
             return status
         ready = replace(status.conditions[0], reason=held.reason, message=held.message)
         ready = stamp((ready,), last.conditions, self.tools.clock())[0]
         return replace(status, conditions=(ready, *status.conditions[1:]))
+
+    def _paused(self) -> Held | None:
+        standing = self.tools.bandwidth.standing(self.spec.uid)
+        return Held(standing.reason, standing.message) if standing is not None and standing.paused else None
+
+    def _limited(self, last: ImportStatus) -> list[Object]:
+        """The condition that says which limit is in force, where one is."""
+        standing = self.tools.bandwidth.standing(self.spec.uid)
+        if standing is None:
+            return []
+        condition = Condition(LIMITED, Truth.TRUE, standing.reason, standing.message)
+        return to_json(stamp((condition,), last.conditions, self.tools.clock()), self.memory.generation)
 
     async def _refusal(self, last: ImportStatus) -> list[Object]:
         """The condition that says that a change of the spec came too late, told once."""
@@ -316,7 +381,7 @@ class Pass:
         if was is not None and (was.reason, was.message) == (ready.reason, ready.message):
             return
         if ready.reason != status.phase.value and not TABLE[status.phase].terminal:
-            kind = NORMAL if self._held is not None else WARNING
+            kind = NORMAL if self._held is not None or ready.reason in (BLACKOUT, PAUSED) else WARNING
             await self.tools.events.tell(self.vmi, ready.reason, ready.message, kind)
 
     async def _stop_worker(self, seen: Observed) -> None:

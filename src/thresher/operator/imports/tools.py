@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from thresher.model.vm import PowerState
+from thresher.operator.bandwidth import Bandwidth
 from thresher.operator.events import Events
 from thresher.operator.imports.reach import Reach
 from thresher.operator.imports.slots import Slots
@@ -13,7 +14,7 @@ from thresher.operator.kube import Kube
 from thresher.operator.metrics import Metrics
 from thresher.operator.sessions import Sessions
 from thresher.operator.settings import Settings
-from thresher.targets.harvester.preflight import HarvesterPreflight
+from thresher.ports import Preflight
 from thresher.targets.harvester.target import HarvesterTarget
 
 
@@ -48,6 +49,7 @@ class Tools:
     Attributes:
         power: what was seen of the source VMs' power.
         reach: which ports can be reached from here.
+        bandwidth: how much each transfer may use.
         keys: ``namespace/name`` of each import by its UID.
     """
 
@@ -55,10 +57,11 @@ class Tools:
     events: Events
     sessions: Sessions
     target: HarvesterTarget
-    preflight: HarvesterPreflight
+    preflight: Preflight
     slots: Slots
     settings: Settings
     metrics: Metrics
     power: PowerSeen = field(default_factory=PowerSeen)
     reach: Reach = field(default_factory=Reach)
+    bandwidth: Bandwidth = field(default_factory=Bandwidth)
     clock: Callable[[], datetime] = _utc_now

@@ -8,6 +8,7 @@ import yaml
 
 from thresher.model.units import GIB, Bytes, gib_of_bytes
 from thresher.model.vm import SourceVM
+from thresher.operator.bandwidth import source_key
 from thresher.operator.kinds import (
     CONFIG_MAP,
     IMPORT_LABEL,
@@ -18,7 +19,7 @@ from thresher.operator.kinds import (
     SERVICE_ACCOUNT,
 )
 from thresher.operator.settings import Scratch, Worker
-from thresher.targets.harvester.objects import Kind, Object
+from thresher.targets.harvester.objects import CLAIM, Kind, Object
 
 RESTARTS = 6
 """``backoffLimit``: Kubernetes' own default. A worker tries again by itself before it ends with an error."""
@@ -28,6 +29,10 @@ CONFIG, SCRATCH, TEMPORARY = "/etc/thresher", "/scratch", "/var/lib/thresher"
 STOP = "stop"
 FINGERPRINT = "thresher.harvesterhci.io/fingerprint"
 """Our annotation on the worker's copy of a source: the certificate that is pinned in its status."""
+SOURCE = "thresher.harvesterhci.io/source"
+"""On a Job: which source its bandwidth is that of, for an operator that finds it running."""
+BANDWIDTH = "bandwidth"
+"""In the ConfigMap: bytes a second that the worker may use; empty for no limit."""
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where the kubelet mounts it ("Accessing the Kubernetes API from a Pod")."""
 
@@ -84,7 +89,7 @@ def _object(kind: Kind, vmi: Object, **rest: object) -> Object:
     }
 
 
-def handover(vmi: Object, manifests: str, token: str) -> list[tuple[Kind, Object]]:
+def handover(vmi: Object, manifests: str, token: str, rate: Bytes | None = None) -> list[tuple[Kind, Object]]:
     """Everything but the Job: the Secret, the ConfigMap, and the right to that one ConfigMap."""
     name = name_of(vmi["metadata"]["uid"])
     subject = {"kind": "ServiceAccount", "name": name, "namespace": vmi["metadata"]["namespace"]}
@@ -101,7 +106,7 @@ def handover(vmi: Object, manifests: str, token: str) -> list[tuple[Kind, Object
         (ROLE, _object(ROLE, vmi, rules=[rule])),
         (ROLE_BINDING, _object(ROLE_BINDING, vmi, roleRef=role, subjects=[subject])),
         (SECRET, _object(SECRET, vmi, type="Opaque", data=secret)),
-        (CONFIG_MAP, command(vmi, "")),
+        (CONFIG_MAP, _object(CONFIG_MAP, vmi, data={"command": ""} | bandwidth_told(rate))),
     ]
 
 
@@ -109,13 +114,38 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def bandwidth_told(rate: Bytes | None) -> dict[str, str]:
+    """What a worker reads of its rate."""
+    return {BANDWIDTH: "" if rate is None else str(rate)}
+
+
+def source_of(vmi: Object) -> str:
+    """The source that an import's bandwidth is that of."""
+    ref = vmi["spec"]["sourceCluster"]
+    return source_key(ref["kind"], ref.get("namespace") or vmi["metadata"]["namespace"], ref["name"])
+
+
 def command(vmi: Object, word: str) -> Object:
     """The ConfigMap with what the worker is told: "" or :data:`STOP`. The report in it is the worker's."""
     return _object(CONFIG_MAP, vmi, data={"command": word})
 
 
-def job(vmi: Object, size: Bytes, worker: Worker) -> Object:
-    """The Job: one Pod, whose scratch survives a restart of its container."""
+def scratch_claim(vmi: Object, size: Bytes, scratch: Scratch) -> Object:
+    """The worker's volume. It is the import's and not the Pod's, so that neither a drained node nor a rest loses it."""
+    spec: Object = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": f"{max(1, gib_of_bytes(size))}Gi"}},
+    }
+    if scratch.storage_class:
+        spec["storageClassName"] = scratch.storage_class
+    return _object(CLAIM, vmi, spec=spec)
+
+
+def job(vmi: Object, worker: Worker, rate: Bytes | None = None) -> Object:
+    """The Job: one Pod, whose scratch survives it: another Job of the same import goes on from there.
+
+    It begins with ``rate``, so that no byte comes too fast before it has heard of a newer one.
+    """
     pod: Object = {
         "metadata": {"labels": {IMPORT_LABEL: vmi["metadata"]["uid"], "app.kubernetes.io/name": "thresher-worker"}},
         "spec": {
@@ -128,18 +158,22 @@ def job(vmi: Object, size: Bytes, worker: Worker) -> Object:
                 "fsGroup": NON_ROOT,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [_container(vmi, worker)],
-            "volumes": _volumes(vmi, size, worker.scratch),
+            "containers": [_container(vmi, worker, rate)],
+            "volumes": _volumes(vmi),
         },
     }
-    return _object(JOB, vmi, spec={"backoffLimit": RESTARTS, "completions": 1, "parallelism": 1, "template": pod})
+    made = _object(JOB, vmi, spec={"backoffLimit": RESTARTS, "completions": 1, "parallelism": 1, "template": pod})
+    made["metadata"]["annotations"] = {SOURCE: source_of(vmi)}
+    return made
 
 
-def _container(vmi: Object, worker: Worker) -> Object:
+def _container(vmi: Object, worker: Worker, rate: Bytes | None) -> Object:
     meta = vmi["metadata"]
     arguments = ["worker", "-f", f"{CONFIG}/manifests.yaml", "--scratch", SCRATCH]
     arguments += ["--token-file", f"{CONFIG}/token"]
     arguments += ["--report-configmap", f"{meta['namespace']}/{name_of(meta['uid'])}"]
+    if rate is not None:
+        arguments += ["--bandwidth", str(rate)]
     return {
         "name": "worker",
         "image": worker.image,
@@ -165,17 +199,9 @@ def _container(vmi: Object, worker: Worker) -> Object:
     }
 
 
-def _volumes(vmi: Object, size: Bytes, scratch: Scratch) -> list[Object]:
-    claim: Object = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": f"{max(1, gib_of_bytes(size))}Gi"}},
-    }
-    if scratch.storage_class:
-        claim["storageClassName"] = scratch.storage_class
-    labels = {IMPORT_LABEL: vmi["metadata"]["uid"]}
-    template = {"metadata": {"labels": labels}, "spec": claim}
+def _volumes(vmi: Object) -> list[Object]:
     return [
         {"name": "config", "secret": {"secretName": name_of(vmi["metadata"]["uid"])}},
-        {"name": "scratch", "ephemeral": {"volumeClaimTemplate": template}},
+        {"name": "scratch", "persistentVolumeClaim": {"claimName": name_of(vmi["metadata"]["uid"])}},
         {"name": "tmp", "emptyDir": {}},
     ]

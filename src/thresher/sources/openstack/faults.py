@@ -52,11 +52,18 @@ def source_error(error: BaseException, place: Place) -> ThresherError | None:
     status = _status(error)
     if status is not None:
         return of_status(status, said(error), place, what=_asked(error))
+    return _of_catalogue(error, place) or _of_network(error, place)
+
+
+def _of_catalogue(error: BaseException, place: Place) -> SourceError | None:
+    """The error for services that are not where they are looked for."""
     if isinstance(error, ksa.EndpointNotFound | sdk.EndpointNotFound):
         return SourceNotFound(f"the catalogue of {place} lacks a service that is needed: {said(error)}")
     if isinstance(error, ksa.DiscoveryFailure | sdk.ServiceDiscoveryException):
         return SourceError(f"a service of {place} cannot be used: {said(error)}; check the endpoints of its catalogue")
-    return _of_network(error, place)
+    if isinstance(error, ksa.InvalidResponse | sdk.InvalidResponse):
+        return SourceError(f"{place} does not answer as OpenStack does ({said(error)}); check the endpoint")
+    return None
 
 
 def of_status(status: int, words: str, place: Place, *, what: str = "") -> SourceError:
@@ -123,8 +130,8 @@ def _asked(error: BaseException) -> str:
 
 def _login(words: str, who: str) -> SourceError:
     return SourceDenied(
-        f"{who} refuses the login: {words}; check the user or the application credential, the project and the domain "
-        "in the source's Secret"
+        f"{who} refuses the login: {words}; check the endpoint and, in the source's Secret, the user with project and "
+        "domain, or the application credential"
     )
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from thresher.api.quantity import bytes_of_quantity
 from thresher.model.errors import TargetError
 from thresher.model.naming import target_name
+from thresher.model.quantity import bytes_of_quantity
 from thresher.model.spec import ImportSpec
 from thresher.model.units import Bytes, gib_of_bytes, human
 from thresher.model.vm import Loss, Severity, SourceVM
