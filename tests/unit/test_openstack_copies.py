@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,6 +76,8 @@ def test_a_volume_goes_by_a_snapshot_and_a_volume_to_an_image(found: Seen, step:
         (seen(image="queued"), Step.WAIT),
         (seen(image="saving"), Step.WAIT),
         (seen(image="active"), Step.DONE),
+        (replace(seen(), idle=True), Step.CREATE_IMAGE),
+        (replace(seen(image="active"), idle=True), Step.DONE),
     ],
 )
 def test_a_root_disk_is_copied_by_nova_alone(found: Seen, step: Step) -> None:
@@ -103,10 +106,10 @@ def test_what_failed_is_named_with_its_state_and_is_final(found: Seen, says: str
 
 
 @pytest.mark.parametrize("image", ["queued", "saving"])
-def test_an_image_that_cinder_no_longer_writes_is_not_waited_for(image: str) -> None:
-    with pytest.raises(SourceError, match="cinder-volume") as failure:
-        next_step(seen("available", "available", image), KEY, "disk")
-    assert not failure.value.retryable
+def test_an_image_that_nobody_writes_any_more_is_made_again(image: str) -> None:
+    assert next_step(seen("available", "available", image), KEY, "disk") is Step.DISCARD
+    assert next_step(replace(seen(image=image), idle=True), ROOT, "disk") is Step.DISCARD
+    assert next_step(seen(image=image), ROOT, "disk") is Step.WAIT
 
 
 def _all_states() -> Iterator[Seen]:

@@ -57,11 +57,19 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What there is of one disk's copies."""
+    """What there is of one disk's copies.
+
+    Attributes:
+        snapshot: of the volume.
+        volume: made of the snapshot.
+        image: made of that volume, or of the server.
+        idle: whether Nova does nothing with the server; false where that was not looked at.
+    """
 
     snapshot: Copy | None = None
     volume: Copy | None = None
     image: Copy | None = None
+    idle: bool = False
 
 
 def last_stop(cloud: Connection, server_id: str) -> str:
@@ -84,7 +92,7 @@ def last_stop(cloud: Connection, server_id: str) -> str:
 
 
 def look(cloud: Connection, name: str) -> Seen:
-    """The copies of one disk, read in the order in which they are made.
+    """The copies of a volume, read in the order in which they are made.
 
     Cinder marks a volume ``uploading`` before it makes the image, so that a queued image, read after a volume that is
     no longer uploading, is one that nobody writes.
@@ -92,6 +100,12 @@ def look(cloud: Connection, name: str) -> Seen:
     snapshots = _snapshots(cloud, name)
     volumes = _volumes(cloud, name)
     return Seen(_first(snapshots, "available"), _first(volumes, "available"), _first(_images(cloud, name), "active"))
+
+
+def look_at_root(cloud: Connection, name: str, server_id: str) -> Seen:
+    """The image of a root disk, read after the server, which Nova keeps in a task while it writes the image."""
+    idle = cloud.compute.get_server(server_id).task_state is None
+    return Seen(image=_first(_images(cloud, name), "active"), idle=idle)
 
 
 def copies_of(cloud: Connection, owner: str) -> tuple[Copy, ...]:

@@ -42,6 +42,7 @@ class Step(Enum):
     VOLUME = "the temporary volume"
     UPLOAD = "the image"
     CREATE_IMAGE = "the image of the root disk"
+    DISCARD = "the image that nobody writes any more"
     WAIT = "nothing yet"
     DONE = "nothing any more"
 
@@ -61,12 +62,9 @@ def next_step(seen: Seen, key: str, of: str) -> Step:
     if image is not None:
         if image.status == "active":
             return Step.DONE
-        if key != ROOT and volume is not None and volume.status == "available":
-            raise SourceError(
-                f"Cinder has ended the copy of {of} from {volume} to {image} without finishing it; look into the log "
-                "of cinder-volume for why, and start the import again"
-            )
-        return _wait(image, of)
+        left = seen.idle if key == ROOT else volume is not None and volume.status == "available"
+        # as after a token that ended, or a restart, in the middle of the upload
+        return Step.DISCARD if left and image.status in _WORKING[Kind.IMAGE] else _wait(image, of)
     if key == ROOT:
         return Step.CREATE_IMAGE
     if volume is not None:
@@ -116,7 +114,7 @@ class DiskCopy:
         patience = Patience(self._policy, self._disk.capacity or 0)
         before = None
         while True:
-            seen = await self._connection.call(partial(cloud.look, name=self.name))
+            seen = await self._connection.call(self._look)
             step = next_step(seen, self._disk.key, self.title)
             if step is Step.DONE and seen.image is not None:
                 _log.info("%s is copied: %s", self.title, seen.image)
@@ -124,11 +122,18 @@ class DiskCopy:
             if seen != before:
                 patience.restart()
                 before = seen
+                step = Step.WAIT if step is Step.DISCARD else step  # it may be about to begin
             if step is not Step.WAIT:
                 await self._take(step, seen)
             elif patience.over:
                 raise self._late(seen, patience)
             await patience.pause()
+
+    def _look(self, connection: Connection) -> Seen:
+        """Runs in a thread."""
+        if self._disk.key == ROOT:
+            return cloud.look_at_root(connection, self.name, self._vm.id)
+        return cloud.look(connection, self.name)
 
     async def _take(self, step: Step, seen: Seen) -> None:
         """Do a step, at most once: what then vanishes was given up by the cloud, which would do so again."""
@@ -138,7 +143,7 @@ class DiskCopy:
                 " it is tried again, and the logs of Cinder, Glance and Nova say more"
             )
         self._done.add(step)
-        _log.info("%s: making %s", self.title, step.value)
+        _log.info("%s: now %s", self.title, step.value)
         # to its end: what a cancelled request makes would be seen by nobody who cleans up after us
         await uninterrupted(self._connection.call(partial(self._make, step=step, seen=seen)))
 
@@ -146,6 +151,8 @@ class DiskCopy:
         """Runs in a thread."""
         if step is Step.CREATE_IMAGE:
             cloud.snapshot_server(connection, self.name, self._vm.id)
+        elif step is Step.DISCARD and seen.image is not None:
+            cloud.remove(connection, seen.image)
         elif step is Step.UPLOAD and seen.volume is not None:
             cloud.upload_volume(connection, self.name, seen.volume)
         elif step is Step.VOLUME and seen.snapshot is not None:
