@@ -45,11 +45,16 @@ bench-convert: ## thresher convert against curl and qemu-img, side by side (some
 bench-inventory: rig ## 10,000 VMs of a simulated vCenter read in pages, next to one by one (some minutes)
 	@$(PY) -m benchmarks.inventory
 
-lint: setup ## ruff, mypy and the import rules
+audit: setup ## known vulnerabilities of what is shipped (asks pypi.org), and bandit
+	@.venv/bin/bandit -q -c pyproject.toml -r src
+	@.venv/bin/pip-audit --strict --disable-pip --require-hashes -r deploy/requirements.lock
+
+lint: setup ## ruff, mypy, bandit and the import rules
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@.venv/bin/bandit -q -c pyproject.toml -r src
 
 format: setup ## format the code and mend what ruff can mend
 	@.venv/bin/ruff check --fix-only .
@@ -60,6 +65,9 @@ golden: setup ## make the golden files of the translation again (read the diff!)
 
 diagrams: setup ## draw the diagrams of the docs anew from the code
 	@$(PY) scripts/diagrams.py
+
+rules: setup ## write docs/rules.md anew from the rules
+	@$(PY) scripts/rules.py
 
 crds: setup ## write the CRDs anew from the models, in deploy/crds and in the chart
 	@$(PY) scripts/crds.py

@@ -16,14 +16,20 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pyVmomi import vim
 
 from rig.vcenter import Datacenter, Disk, Inventory, Network, Nic, VCenter, Vm, vcenter
-from thresher.model.units import GIB
+from thresher.model.units import GIB, MIB
 from thresher.model.vm import SourceVM
+from thresher.plan.build import Wanted, make_plan
+from thresher.plan.catalogue import Language
+from thresher.plan.markdown import as_markdown
+from thresher.plan.simulate import Limits
+from thresher.plan.values import Assumptions
 from thresher.ports import Export
 from thresher.sources.vcenter.collector import SURROUNDINGS, members, read_all, read_one
 from thresher.sources.vcenter.connection import VCenterAccess, VCenterConnection
@@ -90,6 +96,14 @@ async def measured(vc: VCenter, way: str, read: Callable[[], Awaitable[list[Sour
     return Sample(way, len(found), sum(vc.log().soap.values()), time.monotonic() - began, time.process_time() - cpu)
 
 
+def plan_of(vms: list[SourceVM]) -> Sample:
+    """Judge all of them, and print the plan to nowhere."""
+    wanted = Wanted(Assumptions(Limits(bandwidth=100 * MIB)))
+    cpu, began = time.process_time(), time.monotonic()
+    as_markdown(make_plan(vms, wanted, "benchmark", datetime.now(UTC)), Language.ENGLISH)
+    return Sample("a plan of the inventory", len(vms), 0, time.monotonic() - began, time.process_time() - cpu)
+
+
 async def run(vc: VCenter, singly: int) -> list[Sample]:
     """Both ways, over one session."""
     connection = VCenterConnection(VCenterAccess(vc.url, vc.username, vc.password, ca_pem=vc.ca_pem, timeout_s=300))
@@ -105,8 +119,15 @@ async def run(vc: VCenter, singly: int) -> list[Sample]:
         async def found() -> list[SourceVM]:
             return [await source.find("bulk-00500")]
 
+        every: list[SourceVM] = []
+
+        async def kept() -> list[SourceVM]:
+            every.extend(await paged())
+            return every
+
         return [
-            await measured(vc, "inventory, in pages of 1000", paged),
+            await measured(vc, "inventory, in pages of 1000", kept),
+            plan_of(every),
             await measured(vc, "a request for each VM", one_by_one),
             await measured(vc, "find one by its name", found),
         ]

@@ -12,7 +12,7 @@ class Faults:
         cut_at: the byte at which they do.
         rate: bytes a second of every download; 0 for as fast as it goes.
         refuse_volumes: the storage class whose claims stay pending; ``*`` for every class.
-        refuse_scratch: claims of Pods (generic ephemeral volumes) stay pending.
+        refuse_scratch: claims of Pods (generic ephemeral volumes) and of imports stay pending.
         never_ready: virtual machines start, and never become ready.
     """
 

@@ -15,6 +15,8 @@ from rig.harvester.volumes import path_of
 from rig.harvester.world import World, deleting, guarded, owner, timestamp
 
 TEMPLATES = "harvesterhci.io/volumeClaimTemplates"
+AGENT = "guest agent started"
+"""What a guest with an agent says on its serial port: the rig has no virtio-serial channel to ask through."""
 _STOP_S = 3
 
 
@@ -163,7 +165,12 @@ class MachineController:
         if instance is not None and (instance.get("status") or {}).get("phase") != "Running":
             status = {"phase": "Running", "nodeName": "node-0", "conditions": [_condition("Ready", value=True)]}
             self._world.kube.patch(INSTANCES, instance, {"status": status}, "status")
-        self._status(vm, "Running", created=True, ready=True)
+        self._status(vm, "Running", created=True, ready=True, agent=self._agent(vm))
+
+    def _agent(self, vm: Object) -> bool:
+        """Whether the guest has an agent: one that says so on its serial port is taken at its word."""
+        console = self._world.root / "machines" / vm["metadata"]["uid"] / "console"
+        return console.exists() and AGENT in console.read_text(errors="replace")
 
     def _halt(self, vm: Object, word: str) -> None:
         meta = vm["metadata"]
@@ -178,13 +185,15 @@ class MachineController:
         if instance is not None:
             self._world.kube.delete(INSTANCES, instance)
 
-    def _status(self, vm: Object, word: str, *, created: bool, ready: bool) -> None:
+    def _status(self, vm: Object, word: str, *, created: bool, ready: bool, agent: bool = False) -> None:
         old = vm.get("status") or {}
-        told = (old.get("printableStatus"), old.get("created", False), old.get("ready", False))
-        if told == (word, created, ready):
+        connected = any(c["type"] == "AgentConnected" for c in old.get("conditions") or [])
+        told = (old.get("printableStatus"), old.get("created", False), old.get("ready", False), connected)
+        if told == (word, created, ready, agent):
             return
         status = {"printableStatus": word, "created": created, "ready": ready}
-        status |= {"conditions": [_condition("Ready", value=ready)], "runStrategy": vm["spec"].get("runStrategy", "")}
+        conditions = [_condition("Ready", value=ready), *([_condition("AgentConnected", value=True)] if agent else [])]
+        status |= {"conditions": conditions, "runStrategy": vm["spec"].get("runStrategy", "")}
         self._world.kube.patch(MACHINES, vm, {"status": status}, "status")
 
 

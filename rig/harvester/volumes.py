@@ -93,8 +93,8 @@ class VolumeController:
         faults = self._world.faults
         if faults.refuse_volumes in {"*", name}:
             raise _Pending(f"failed to provision volume with StorageClass {name!r}: insufficient storage")
-        of_pod = any(owner["kind"] == "Pod" for owner in claim["metadata"].get("ownerReferences", []))
-        if faults.refuse_scratch and of_pod:
+        owners = {owner["kind"] for owner in claim["metadata"].get("ownerReferences", [])}
+        if faults.refuse_scratch and not owners.isdisjoint({"Pod", "VirtualMachineImport"}):
             raise _Pending(f"failed to provision volume with StorageClass {name!r}: no space left for scratch")
         if self._world.kube.find(STORAGE_CLASSES, "", name) is None:
             raise _Pending(f"storageclass.storage.k8s.io {name!r} not found")

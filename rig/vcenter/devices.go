@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path"
 
 	"github.com/google/uuid"
@@ -242,6 +243,20 @@ func (hw *hardware) addOthers(v *VM) {
 	}
 }
 
+// committed is what the VM's files take: as much as its exports are long, where any is served.
+func committed(v *VM, otherwise int64) int64 {
+	sum := int64(0)
+	for _, d := range v.Disks {
+		if info, err := os.Stat(d.Stream); err == nil {
+			sum += info.Size()
+		}
+	}
+	if sum == 0 {
+		return otherwise
+	}
+	return sum
+}
+
 // describe sets the properties outside of config.hardware.
 func describe(vm *simulator.VirtualMachine, v *VM) {
 	// Clients that check enumerations, pyvmomi is one, refuse the empty values that the simulator leaves.
@@ -254,6 +269,9 @@ func describe(vm *simulator.VirtualMachine, v *VM) {
 	vm.Config.ChangeTrackingEnabled = types.NewBool(v.ChangeTracking)
 	if v.EncryptionKey != "" {
 		vm.Config.KeyId = &types.CryptoKeyId{KeyId: v.EncryptionKey, ProviderId: &types.KeyProviderId{Id: "native"}}
+	}
+	if vm.Summary.Storage != nil {
+		vm.Summary.Storage.Committed = committed(v, vm.Summary.Storage.Committed)
 	}
 	vm.Summary.Config.NumVirtualDisks = int32(len(v.Disks))
 	vm.Summary.Config.NumEthernetCards = int32(len(v.NICs))

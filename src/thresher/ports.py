@@ -213,12 +213,14 @@ class VmState:
         running: whether it runs.
         message: why not, in the target's words.
         foreign: whether a VM of that name is there that this import did not make; it is never touched.
+        alive: whether its guest gave a sign of life; None where the target cannot tell.
     """
 
     exists: bool
     running: bool
     message: str = ""
     foreign: bool = False
+    alive: bool | None = None
 
 
 class Target(Protocol):

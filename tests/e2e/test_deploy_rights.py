@@ -169,7 +169,7 @@ def test_the_rest_is_refused(cluster: KubeCluster) -> None:
     questions = [
         "create pods",
         "create pods --subresource=exec",
-        "create persistentvolumeclaims",
+        "create persistentvolumes",
         "create serviceaccounts --subresource=token",
         "create deployments.apps",
         "create clusterroles.rbac.authorization.k8s.io",

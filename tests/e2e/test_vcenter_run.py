@@ -1,7 +1,8 @@
 """From a vCenter to a running VM by the command line, against the simulator over TLS."""
 
 import json
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from rig import cli, disks
 from rig.machines import no_machine_left
 from rig.vcenter import POWERED_OFF, POWERED_ON, Datacenter, Disk, Inventory, Nic, Shutdown, VCenter, Vm, vcenter
+from rig.vcenter.client import until
 from thresher.formats.vmdk import write_stream
 from thresher.model.units import MIB, Bytes
 from thresher.samples.disk import sample_disk
 
+INTERRUPTED = 130
 CAPACITY = Bytes(64 * MIB)
 SECOND = Bytes(32 * MIB)
 MARKER = "came from the vCenter"
@@ -150,6 +153,41 @@ def test_a_guest_that_never_shuts_down_is_switched_off(streams: tuple[Path, Path
         assert outcome.code == 0, outcome.err + outcome.out
         assert vc.power("stubborn") == POWERED_OFF
         assert nothing_left(vc)
+
+
+@pytest.mark.parametrize("moment", ["look", "shut-down", "off", "lease", "stream", "second-disk"])
+def test_ctrl_c_at_any_moment_leaves_the_source_as_it_was(
+    moment: str, streams: tuple[Path, Path], tmp_path: Path
+) -> None:
+    slow = machine("slow", streams, power=POWERED_ON, shutdown=Shutdown(seconds=1))
+    out = tmp_path / "out"
+    with vcenter(Inventory(vms=(slow,))) as vc:
+        vc.faults(bytes_per_second=8 * MIB)
+        reached: dict[str, Callable[[], object]] = {
+            "look": vc.sessions,
+            "shut-down": lambda: vc.log().soap.get("ShutdownGuest"),
+            "off": lambda: vc.power("slow") == POWERED_OFF,
+            "lease": vc.leases,
+            "stream": lambda: any(vc.log().streams.values()),
+            "second-disk": lambda: vc.log().downloads,
+        }
+        with cli.started("run", "-f", manifests(tmp_path, vc, "slow"), "--to", out) as process:
+            until(lambda: bool(reached[moment]()))
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == INTERRUPTED
+        assert vc.power("slow") == POWERED_ON
+        assert nothing_left(vc)
+        assert not list(out.rglob("disk-*.raw")), "a copy of a VM that runs again is stale"
+
+
+def test_a_suspended_import_says_so_and_touches_nothing(running: VCenter, tmp_path: Path) -> None:
+    wanted = manifests(tmp_path, running, "web")
+    wanted.write_text(wanted.read_text().replace("spec:\n  virtual", "spec:\n  suspend: true\n  virtual"))
+    outcome = cli.run("run", "-f", wanted, "--to", tmp_path / "out")
+    assert outcome.code == 2
+    assert "Set spec.suspend to false" in outcome.out + outcome.err
+    assert running.power("web") == POWERED_ON
+    assert nothing_left(running)
 
 
 def test_many_imports_share_one_session(streams: tuple[Path, Path], tmp_path: Path) -> None:

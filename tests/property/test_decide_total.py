@@ -14,7 +14,9 @@ from thresher.imports.actions import (
     Fail,
     Finish,
     GiveUp,
+    Halt,
     PowerOff,
+    Rest,
     RestorePower,
     ShutDownGuest,
     StartVm,
@@ -40,7 +42,7 @@ from thresher.imports.observed import (
 from thresher.imports.phases import Phase, route
 from thresher.imports.policy import DEFAULT
 from thresher.imports.status import ImportStatus, Truth, derive
-from thresher.model.spec import ImportSpec, RunStrategy
+from thresher.model.spec import ImportSpec, RunStrategy, Verify
 from thresher.model.units import MiB
 from thresher.model.vm import CpuTopology, Disk, Loss, PowerState, Severity, SourceVM
 
@@ -89,8 +91,9 @@ observed = st.builds(
     power=st.none() | st.sampled_from(PowerState),
     disks=st.just(()) | disks,
     images=st.just(()) | images,
-    target=st.builds(TargetSeen, st.sampled_from(TargetState)),
+    target=st.builds(TargetSeen, st.sampled_from(TargetState), alive=st.none() | st.booleans()),
     deletion_asked=st.booleans(),
+    moving=st.booleans(),
     recorded=recorded,
 )
 specs = st.builds(
@@ -102,6 +105,8 @@ specs = st.builds(
     force_power_off=st.booleans(),
     skip_preflight=st.booleans(),
     run_strategy=st.none() | st.sampled_from(RunStrategy),
+    suspend=st.booleans(),
+    verify=st.sampled_from(Verify),
 )
 
 
@@ -132,6 +137,23 @@ def test_there_is_always_an_action_and_it_is_a_safe_one(spec: ImportSpec, seen: 
 
 @settings(max_examples=400, deadline=None)
 @given(specs, observed)
+def test_a_suspended_import_touches_nothing_and_rests_only_where_nothing_is_owed(
+    spec: ImportSpec, seen: Observed
+) -> None:
+    spec = replace(spec, suspend=True)
+    action = decide(spec, seen, NOW)
+    assert not isinstance(action, TOUCHING)
+    if isinstance(action, Rest):
+        assert not seen.moving
+        owed = seen.recorded.touched and seen.recorded.power_when_found is PowerState.ON
+        assert not owed or seen.power is PowerState.ON, "it rests while the source VM is not as it was found"
+        assert seen.is_off or not seen.left_behind, "it keeps copies of a VM that runs"
+    if isinstance(action, Halt):
+        assert seen.target.state is not TargetState.RUNNING
+
+
+@settings(max_examples=400, deadline=None)
+@given(specs, observed)
 def test_a_status_can_be_derived_of_anything(spec: ImportSpec, seen: Observed) -> None:
     first = derive(spec, seen, ImportStatus(), NOW)
     later = derive(spec, seen, first, NOW + timedelta(hours=1))
@@ -144,6 +166,8 @@ def test_a_status_can_be_derived_of_anything(spec: ImportSpec, seen: Observed) -
     assert len({c.type for c in first.conditions}) == len(first.conditions)
     ready = first.conditions[0]
     assert (ready.status is Truth.TRUE) == (first.phase in (Phase.RUNNING, Phase.HALTED))
+    if spec.verify is Verify.BOOT and seen.target.alive is False:
+        assert first.phase is not Phase.RUNNING, "success is claimed without a sign of life"
 
 
 @settings(max_examples=300, deadline=None)

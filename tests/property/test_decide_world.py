@@ -2,6 +2,8 @@
 
 import asyncio
 import tempfile
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import pairwise
@@ -27,7 +29,7 @@ TROUBLE = st.builds(
     st.lists(st.sampled_from(["", "", "", "", "", "", "error", "kill"]), max_size=70),
     st.sampled_from(["", "refuse", "cancel"]),
 )
-PATIENT = Policy(attempts=100, restore_attempts=100, boot_wait=timedelta(minutes=3))
+PATIENT = Policy(attempts=100, budget=1000, restore_attempts=100, boot_wait=timedelta(minutes=3))
 """More patient than the longest list of troubles: only refusals and time-outs make an import give up."""
 
 
@@ -122,6 +124,68 @@ def test_every_import_ends_well_or_leaves_the_source_as_it_was(  # noqa: PLR0913
         assert world.new_vm_runs == (outcome.status.phase is Phase.RUNNING)
     elif power is PowerState.ON and not world.new_vm_runs and not finished_halted(world, strategy):
         assert world.power is PowerState.ON
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    power=st.sampled_from([None, PowerState.ON, PowerState.OFF]),
+    obeys_after=st.sampled_from([None, 0, 59]),
+    killed_after=st.integers(0, 60),
+    ran_meanwhile=st.booleans(),
+)
+def test_a_suspended_import_leaves_the_source_as_it_was_and_goes_on_with_no_stale_copy(
+    *, power: PowerState | None, obeys_after: int | None, killed_after: int, ran_meanwhile: bool
+) -> None:
+    going = ImportSpec("default", "web", "uid-1", "web", run_strategy=RunStrategy.HALTED)
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(
+            VM,
+            Path(folder),
+            power=power,
+            obeys_after=None if obeys_after is None else timedelta(seconds=obeys_after),
+            trouble=iter([""] * killed_after + ["kill"]),
+        )
+        recorded = run_until_killed(world, going)
+        finished = world.new_vm == "ours"
+        world.killed, world.trouble = False, iter(())
+        before = sorted(Path(folder).glob("disk-*"))
+        outcome, recorded = run_once(world, replace(going, suspend=True), recorded)
+        assert finished or (outcome.failure is not None and outcome.failure.reason == "Suspended")
+        world.advance(timedelta(hours=1))
+        if not finished:
+            assert world.power is power
+            assert power is PowerState.ON or sorted(Path(folder).glob("disk-*")) == before, "work is lost"
+        if power is PowerState.OFF and ran_meanwhile and not finished:
+            world.switch(PowerState.ON)
+        outcome, _ = run_once(world, going, recorded)  # the target asserts that no copy is stale
+    assert outcome.failure is None
+    assert world.new_vm == "ours"
+
+
+def run_once(world: World, spec: ImportSpec, recorded: Recorded) -> tuple[Outcome, Recorded]:
+    """One run without trouble, from what was recorded; and what is recorded after it."""
+    kept = [recorded]
+    source, target = FakeSource(world), FakeTarget(world)
+    ports = Ports(source, FakeTransfer(world), target, None if world.power is None else source, target, target)
+    hooks = Hooks(on_record=kept.append, clock=world.clock, sleep=world.sleep)
+    outcome = asyncio.run(ImportRun(spec, ports, hooks, policy=PATIENT, recorded=recorded).run())
+    return outcome, kept[-1]
+
+
+def run_until_killed(world: World, spec: ImportSpec) -> Recorded:
+    """One run that ends when the process dies, or by itself; what is recorded then."""
+    kept = [Recorded()]
+
+    def keep(recorded: Recorded) -> None:
+        world.stop_the_dead()
+        kept.append(recorded)
+
+    source, target = FakeSource(world), FakeTarget(world)
+    ports = Ports(source, FakeTransfer(world), target, None if world.power is None else source, target, target)
+    hooks = Hooks(on_record=keep, clock=world.clock, sleep=world.sleep)
+    with suppress(Killed):
+        asyncio.run(ImportRun(spec, ports, hooks, policy=PATIENT).run())
+    return kept[-1]
 
 
 def finished_halted(world: World, strategy: RunStrategy | None) -> bool:

@@ -12,6 +12,7 @@ from thresher.imports.actions import (
     Fail,
     Finish,
     GiveUp,
+    Halt,
     PowerOff,
     RestorePower,
     ShutDownGuest,
@@ -38,7 +39,7 @@ from thresher.imports.phases import Fact
 from thresher.imports.policy import DEFAULT, Policy
 from thresher.imports.strategy import effective_run_strategy
 from thresher.model.errors import Fault
-from thresher.model.spec import ImportSpec, RunStrategy
+from thresher.model.spec import ImportSpec, RunStrategy, Verify
 from thresher.model.units import MiB
 from thresher.model.vm import CpuTopology, Disk, Loss, PowerState, Severity, SourceVM
 
@@ -246,3 +247,59 @@ def test_defect_07_a_failed_image_is_made_again_and_not_for_ever() -> None:
     seen = replace(COPIED, images=images)
     assert decide(SPEC, seen, NOW + timedelta(hours=1)) == SubmitImages(("b",), remake=True)
     assert isinstance(decide(SPEC, remember(seen, remakes=DEFAULT.remakes), NOW + timedelta(hours=1)), GiveUp)
+
+
+def test_an_import_that_fails_too_often_in_all_gives_up_and_still_restores_its_source() -> None:
+    cut = Failure("StreamCut", "It stopped.", retryable=True)
+    seen = Observed(source_ready=True, recorded=replace(Recorded().failed(Step.FIND, cut, NOW), failures=9))
+    action = decide(SPEC, seen, NOW + timedelta(hours=1), Policy(budget=9))
+    assert isinstance(action, GiveUp)
+    assert action.failure.message.startswith("It stopped.")
+    recorded = Recorded(accepted=True, power_when_found=PowerState.ON, touched=NOW, failures=99, gave_up=cut)
+    owed = Observed(source_ready=True, vm=VM, findings=(), power=PowerState.OFF, recorded=recorded)
+    restoring = replace(owed, recorded=recorded.failed(Step.RESTORE, cut, NOW))
+    assert isinstance(decide(SPEC, restoring, NOW + timedelta(hours=1), Policy(budget=9)), RestorePower)
+
+
+def test_progress_costs_nothing_of_the_budget() -> None:
+    cut = Failure("StreamCut", "It stopped.", retryable=True)
+    assert Recorded().failed(Step.TRANSFER, cut, NOW, got_further=True).failures == 0
+
+
+def silent(**changes: object) -> Observed:
+    """The new VM runs, and its guest says nothing; the source VM ran, and was switched off."""
+    recorded = Recorded(accepted=True, power_when_found=PowerState.ON, touched=NOW, start_asked=NOW)
+    seen = Observed(
+        source_ready=True,
+        vm=VM,
+        findings=(),
+        power=PowerState.OFF,
+        target=TargetSeen(TargetState.RUNNING, alive=False),
+        recorded=recorded,
+    )
+    return replace(seen, **changes)  # type: ignore[arg-type]  # the fields of Observed
+
+
+def test_verify_boot_waits_for_a_sign_of_life_and_then_says_that_none_came() -> None:
+    spec, late = replace(SPEC, verify=Verify.BOOT), NOW + DEFAULT.boot_wait
+    assert isinstance(decide(spec, silent(), NOW), Wait)
+    given_up = decide(spec, silent(), late)
+    assert isinstance(given_up, GiveUp)
+    assert given_up.failure.reason == "BootFailed"
+    assert "guest agent" in given_up.failure.message
+    failed = silent(recorded=replace(silent().recorded, gave_up=given_up.failure))
+    assert decide(spec, failed, late) == Fail(given_up.failure), "the new VM runs: it stays, and the source stays off"
+    assert isinstance(decide(spec, silent(deletion_asked=True), late), Finish)
+
+
+def test_a_sign_of_life_is_success_and_so_is_a_vm_that_runs_where_none_is_asked_for() -> None:
+    alive = silent(target=TargetSeen(TargetState.RUNNING, alive=True))
+    assert isinstance(decide(replace(SPEC, verify=Verify.BOOT), alive, NOW), Finish)
+    assert isinstance(decide(SPEC, silent(), NOW), Finish)
+
+
+def test_a_suspension_stops_a_worker_although_the_source_does_not_answer() -> None:
+    recorded = Recorded(accepted=True).failed(Step.LOOK, Failure("SourceUnreachable", "Gone.", retryable=True), NOW)
+    seen = Observed(source_ready=True, vm=VM, findings=(), power=PowerState.OFF, moving=True, recorded=recorded)
+    assert isinstance(decide(replace(SPEC, suspend=True), seen, NOW), Halt)
+    assert isinstance(decide(replace(SPEC, suspend=True), replace(seen, moving=False), NOW), Wait)

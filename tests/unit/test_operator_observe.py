@@ -132,12 +132,12 @@ def test_memory_survives_being_written_down() -> None:
 def test_a_scratch_volume_that_is_pending_is_named() -> None:
     spec = {"storageClassName": "slow", "resources": {"requests": {"storage": "9Gi"}}}
     claim = {"metadata": {"name": "w-scratch"}, "spec": spec, "status": {"phase": "Pending"}}
-    said = pod_trouble([], [claim])
+    said = pod_trouble([], claim)
     assert said.startswith("The scratch volume of 9Gi from slow is not there yet, and nothing is downloaded")
     assert "PersistentVolumeClaim w-scratch" in said
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
     pod = {"status": {"containerStatuses": [{"state": waiting}]}}
-    assert pod_trouble([pod], []) == "The worker does not start: ImagePullBackOff: no such image."
+    assert pod_trouble([pod], None) == "The worker does not start: ImagePullBackOff: no such image."
 
 
 def test_only_what_changed_is_patched_and_what_went_is_removed() -> None:

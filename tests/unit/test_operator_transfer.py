@@ -9,7 +9,7 @@ import pytest
 from rig.source_vms import LINUX_BIOS, UID
 from thresher.api.manifests import load_manifests
 from thresher.model.units import GIB, Bytes
-from thresher.operator.imports.transfer import command, handover, job, manifests_yaml, scratch_size
+from thresher.operator.imports.transfer import command, handover, job, manifests_yaml, scratch_claim, scratch_size
 from thresher.operator.settings import Scratch, Worker
 
 VMI: dict[str, Any] = {
@@ -44,8 +44,8 @@ SECRET: dict[str, Any] = {
 WORKER = Worker("thresher:1", 8080, Scratch("fast", 1.5))
 
 
-def pod(vmi: dict[str, Any] = VMI, size: int = GIB) -> Any:
-    return job(vmi, Bytes(size), WORKER)["spec"]["template"]["spec"]
+def pod(vmi: dict[str, Any] = VMI) -> Any:
+    return job(vmi, WORKER)["spec"]["template"]["spec"]
 
 
 def test_the_worker_reads_what_it_is_given_as_a_user_would_write_it() -> None:
@@ -58,7 +58,8 @@ def test_the_worker_reads_what_it_is_given_as_a_user_would_write_it() -> None:
 
 
 def test_everything_belongs_to_the_import_and_is_named_after_its_uid() -> None:
-    objects = [obj for _, obj in handover(VMI, "m", "t")] + [job(VMI, Bytes(GIB), WORKER)]
+    objects = [obj for _, obj in handover(VMI, "m", "t")]
+    objects += [job(VMI, WORKER), scratch_claim(VMI, Bytes(GIB), WORKER.scratch)]
     for obj in objects:
         meta = obj["metadata"]
         assert meta["name"] == f"thresher-{UID}"
@@ -88,7 +89,11 @@ def test_the_pod_meets_the_restricted_pod_security_standard() -> None:
     assert container["securityContext"]["allowPrivilegeEscalation"] is False
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
-    assert {kind for volume in spec["volumes"] for kind in volume} - {"name"} == {"secret", "ephemeral", "emptyDir"}
+    assert {kind for volume in spec["volumes"] for kind in volume} - {"name"} == {
+        "secret",
+        "persistentVolumeClaim",
+        "emptyDir",
+    }
 
 
 def test_a_killed_worker_starts_again_in_its_pod_with_its_scratch() -> None:
@@ -97,11 +102,17 @@ def test_a_killed_worker_starts_again_in_its_pod_with_its_scratch() -> None:
 
 @pytest.mark.parametrize(("size", "asked"), [(1, "1Gi"), (GIB, "1Gi"), (GIB + 1, "2Gi"), (15 * GIB, "15Gi")])
 def test_scratch_is_in_whole_gib_and_of_the_class_asked_for(size: int, asked: str) -> None:
-    (scratch,) = [volume for volume in pod(size=size)["volumes"] if volume["name"] == "scratch"]
-    claim = scratch["ephemeral"]["volumeClaimTemplate"]["spec"]
+    claim = scratch_claim(VMI, Bytes(size), WORKER.scratch)["spec"]
     assert claim["resources"]["requests"]["storage"] == asked
     assert claim["storageClassName"] == "fast"
     assert claim["accessModes"] == ["ReadWriteOnce"]
+
+
+def test_scratch_is_the_imports_own_so_that_another_worker_goes_on_with_it() -> None:
+    (scratch,) = [volume for volume in pod()["volumes"] if volume["name"] == "scratch"]
+    claim = scratch_claim(VMI, Bytes(GIB), WORKER.scratch)["metadata"]
+    assert scratch["persistentVolumeClaim"]["claimName"] == claim["name"]
+    assert claim["ownerReferences"][0]["kind"] == "VirtualMachineImport"
 
 
 def test_scratch_has_room_for_all_disks_and_the_file_system() -> None:
@@ -114,7 +125,7 @@ def test_the_command_leaves_the_report_to_the_worker() -> None:
 
 
 def test_the_worker_begins_at_its_rate_and_its_job_says_which_source_it_counts_for() -> None:
-    made = job(VMI, Bytes(GIB), WORKER, Bytes(1000))
+    made = job(VMI, WORKER, Bytes(1000))
     assert made["metadata"]["annotations"] == {"thresher.harvesterhci.io/source": "vmwaresource/prod/vc"}
     arguments = made["spec"]["template"]["spec"]["containers"][0]["args"]
     assert arguments[arguments.index("--bandwidth") + 1] == "1000"

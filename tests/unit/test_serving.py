@@ -345,6 +345,57 @@ def test_too_many_connections_are_turned_away(disk: Path) -> None:
         pytest.fail("the places were never free again")
 
 
+def test_silent_connections_do_not_lock_out_who_has_the_token(disk: Path) -> None:
+    with DiskServer("127.0.0.1", 0, TOKEN, limits=Limits(connections=3)) as server, contextlib.ExitStack() as stack:
+        server.publish("disk-0.raw", disk)
+        kept = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+        kept.sendall(f"HEAD {DISK} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert kept.recv(1000).startswith(b"HTTP/1.1 200")
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+            assert ask(server.port).body == disk.read_bytes()
+        kept.sendall(f"HEAD {DISK} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert kept.recv(1000).startswith(b"HTTP/1.1 200"), "one that has shown the token is pushed out"
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        (f"GET /{'a' * 70_000} HTTP/1.1\r\n\r\n", 414),
+        (f"GET {DISK} HTTP/1.1\r\nX: {'a' * 70_000}\r\n\r\n", 431),
+        (f"GET {DISK} HTTP/1.1\r\n" + "X: a\r\n" * 200 + "\r\n", 431),
+        (f"GET {DISK} HTTP/9.9\r\n\r\n", 505),
+        (f"GET {DISK} HTTP/x\r\n\r\n", 400),
+        (f"GET {DISK} a b c HTTP/1.1\r\n\r\n", 400),
+    ],
+    ids=["long-target", "long-header", "many-headers", "version", "no-version", "words"],
+)
+def test_a_head_beyond_all_measure_is_refused(request_head: str, status: int, port: int, disk: Path) -> None:
+    got = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(request_head.encode())
+        while piece := connection.recv(MIB):
+            got += piece
+    assert not got or got.startswith(f"HTTP/1.1 {status} ".encode())  # closing with much unread resets it
+    assert TOKEN.encode() not in got, "a refusal repeats the token"
+    assert disk.read_bytes()[:4096] not in got
+    assert ask(port, "HEAD").status == 200, "the server goes on"
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_a_client_that_sips_is_cut_off(coding: str, tmp_path: Path) -> None:
+    """A few bytes now and then are no progress, either: the kernel's window does not open for them."""
+    disk = tmp_path / "disk.raw"
+    disk.write_bytes(os.urandom(32 * MIB))
+    with impatient(disk, connections=1) as port, socket.create_connection(("127.0.0.1", port)) as sipping:
+        sipping.sendall(f"GET {DISK} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: {coding}\r\n\r\n".encode())
+        for _ in range(200):
+            sipping.recv(16)
+            if _turned_away(port) is False:
+                return
+        pytest.fail("it keeps its place")
+
+
 def test_many_at_once(disk: Path) -> None:
     whole = disk.read_bytes()
     wrong: list[str] = []

@@ -1,8 +1,11 @@
 """What a user reads of an import."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from thresher.imports.actions import Wait
+from thresher.imports.decide import decide
 from thresher.imports.observed import (
     DiskSeen,
     DiskState,
@@ -11,11 +14,13 @@ from thresher.imports.observed import (
     ImageState,
     Observed,
     Recorded,
+    Retry,
     Step,
     TargetSeen,
     TargetState,
 )
 from thresher.imports.phases import Phase
+from thresher.imports.policy import Policy
 from thresher.imports.status import Condition, ImportStatus, Truth, derive
 from thresher.model.spec import ImportSpec
 from thresher.model.units import Bytes, MiB
@@ -126,3 +131,36 @@ def test_a_deleted_import_keeps_its_word() -> None:
     status = derive(SPEC, replace(COPYING, deletion_asked=True), before, LATER)
     assert status.phase is Phase.DELETED
     assert status.import_status == before.import_status
+
+
+def test_what_is_tried_again_is_told_with_why_how_often_and_when_next() -> None:
+    recorded = Recorded(accepted=True).failed(Step.TRANSFER, CUT, NOW).failed(Step.TRANSFER, CUT, NOW)
+    seen = replace(COPYING, disks=(), recorded=recorded)
+    told = condition(derive(SPEC, seen, ImportStatus(), NOW, policy=Policy(attempts=7, budget=9)), "Retrying")
+    assert (told.status, told.reason) == (Truth.TRUE, "AttemptFailed")
+    assert "Attempt 2 of 7 to transfer failed: The stream of a stopped at byte 50." in told.message
+    assert "2 of 9 failures" in told.message
+    due = datetime.fromisoformat(re.findall(r"The next one is at (\S+Z)", told.message)[0])
+    wait = decide(SPEC, seen, NOW, Policy(attempts=7, budget=9))
+    assert isinstance(wait, Wait)
+    assert wait.until is not None
+    assert due == wait.until.replace(microsecond=0), "what is told is what is done"
+
+
+def test_what_a_worker_and_harvester_try_again_is_told_too() -> None:
+    again = Retry("copy the disks", 4, CUT, LATER)
+    told = condition(derive(SPEC, replace(COPYING, retry=again), ImportStatus(), NOW), "Retrying")
+    assert "Attempt 4 to copy the disks failed" in told.message
+    assert "2026-01-01T00:05:00Z" in told.message
+    failed = tuple(ImageSeen(k, ImageState.FAILED, f"image-{k}", failure=CUT, since=NOW) for k in ("a", "b"))
+    done = tuple(DiskSeen(k, DiskState.DONE) for k in ("a", "b"))
+    seen = replace(COPYING, disks=done, images=failed, recorded=Recorded(accepted=True, remakes=1))
+    assert "which is time 2 of 3" in condition(derive(SPEC, seen, ImportStatus(), NOW), "Retrying").message
+
+
+def test_nothing_is_tried_again_where_nothing_failed_or_it_is_over() -> None:
+    assert condition(derive(SPEC, COPYING, ImportStatus(), NOW), "Retrying").status is Truth.FALSE
+    over = replace(
+        COPYING, disks=(), recorded=replace(Recorded(accepted=True).failed(Step.TRANSFER, CUT, NOW), gave_up=CUT)
+    )
+    assert condition(derive(SPEC, over, ImportStatus(), NOW), "Retrying").status is Truth.FALSE

@@ -24,11 +24,13 @@ from thresher.model.vm import (
     DiskFormat,
     Firmware,
     FirmwareType,
+    GuestTools,
     Network,
     Nic,
     OsFamily,
     PowerState,
     Severity,
+    Usage,
 )
 from thresher.sources.vcenter.guest import os_family
 from thresher.sources.vcenter.rows import Row, Surroundings
@@ -285,3 +287,37 @@ def test_the_host_is_known_by_the_name_that_vcenter_reaches_it_at() -> None:
 def test_a_host_that_the_user_may_not_see_has_no_name() -> None:
     assert source_vm(vm_row(runtime__host=vim.HostSystem("host-9")), Surroundings([])).host == ""
     assert source_vm(vm_row(), Surroundings([])).host == ""
+
+
+def test_what_a_plan_wants_to_know_beside() -> None:
+    row = vm_row(
+        summary__storage__committed=5 * GIB,
+        config__changeTrackingEnabled=True,
+        config__memoryHotAddEnabled=True,
+        config__cpuHotAddEnabled=False,
+        config__nestedHVEnabled=True,
+    )
+    assert source_vm(row, AROUND).usage == Usage(
+        Bytes(5 * GIB),
+        snapshots=0,
+        tools=GuestTools.RUNNING,
+        memory_hot_add=True,
+        cpu_hot_add=False,
+        change_tracking=True,
+        nested_virtualization=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("running", "version", "tools"),
+    [
+        ("guestToolsRunning", "guestToolsCurrent", GuestTools.RUNNING),
+        ("guestToolsExecutingScripts", "guestToolsCurrent", GuestTools.RUNNING),
+        ("guestToolsNotRunning", "guestToolsCurrent", GuestTools.STOPPED),
+        ("guestToolsNotRunning", "guestToolsNotInstalled", GuestTools.MISSING),
+        (None, None, GuestTools.UNKNOWN),
+    ],
+)
+def test_the_state_of_vmware_tools(running: str | None, version: str | None, tools: GuestTools) -> None:
+    row = vm_row(guest__toolsRunningStatus=running, guest__toolsVersionStatus2=version)
+    assert source_vm(row, AROUND).usage.tools is tools

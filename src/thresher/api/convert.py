@@ -40,4 +40,5 @@ def import_spec(vmi: VirtualMachineImport) -> ImportSpec:
         memory=memory_of_quantity(spec.memory) if spec.memory else None,
         run_strategy=spec.run_strategy,
         verify=spec.verify,
+        suspend=spec.suspend,
     )

@@ -165,7 +165,14 @@ class VirtualMachineImportSpec(ApiModel):
     verify: Verify = Field(
         default=Verify.DEFAULT,
         description="Thresher's own: what is proved beyond the checksums that always are. sha512: Harvester "
-        "refuses any other bytes. boot: the new VM has to come up.",
+        "refuses any other bytes. boot: the new VM has to come up, and its guest to give a sign of life: a guest agent "
+        "that connects (in a cluster), or words on the serial console (thresher run).",
+    )
+
+    suspend: StrictBool = Field(
+        default=False,
+        description="Thresher's own: stop what moves, put the source VM back as it was found, and rest. Finished "
+        "work stays, and false goes on with it. Without effect once the new VM runs.",
     )
 
     @field_validator("storage_class", "target_name", "memory", mode="before")

@@ -1,13 +1,13 @@
 """The commands and their options. Each loads what it needs when it is run, and no more: a conversion starts at once."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import click
 
 from thresher import __version__
-from thresher.cli.choices import Algorithm, Listing, Output
+from thresher.cli.choices import Algorithm, Listing, OneOf, Output
+from thresher.cli.plan_options import plan_options
 from thresher.model.units import Bytes
 
 EPILOG = (
@@ -17,18 +17,6 @@ EPILOG = (
 )
 FILE = click.Path(path_type=Path)
 AT_LEAST_ONE = click.IntRange(min=1)
-
-
-class _OneOf(click.Choice[str]):
-    """click itself offers an enumeration's names, which are not what users write."""
-
-    def __init__(self, kind: type[StrEnum]) -> None:
-        super().__init__([member.value for member in kind])
-        self._kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The member of that value. Raises BadParameter."""
-        return value if isinstance(value, self._kind) else self._kind(super().convert(value, param, ctx))
 
 
 class Rate(click.ParamType[Bytes]):
@@ -60,7 +48,7 @@ _bandwidth = click.option(
 )
 _ca = click.option("--ca", type=FILE, metavar="FILE", help="Trust these certificates (PEM) for HTTPS.")
 _output = click.option(
-    "--output", "-o", type=_OneOf(Output), default=Output.TABLE.value, show_default=True, help="How to print it."
+    "--output", "-o", type=OneOf(Output), default=Output.TABLE.value, show_default=True, help="How to print it."
 )
 manifests_option = click.option(
     "--filename",
@@ -93,7 +81,7 @@ def inspect(source: str, output: Output, ca: Path | None) -> None:
 @root.command(epilog=EPILOG)
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST", type=FILE)
-@click.option("--checksum", type=_OneOf(Algorithm), help="Hash the finished image too, holes included.")
+@click.option("--checksum", type=OneOf(Algorithm), help="Hash the finished image too, holes included.")
 @_bandwidth
 @_output
 @_ca
@@ -123,7 +111,7 @@ def check(manifests: tuple[str, ...], output: Output, *, watch: bool) -> int:
 @root.command(epilog=EPILOG)
 @manifests_option
 @click.option(
-    "--output", "-o", type=_OneOf(Listing), default=Listing.TABLE.value, show_default=True, help="How to print it."
+    "--output", "-o", type=OneOf(Listing), default=Listing.TABLE.value, show_default=True, help="How to print it."
 )
 def inventory(manifests: tuple[str, ...], output: Listing) -> None:
     """List the VMs of a source, with what an import needs to know."""
@@ -170,6 +158,20 @@ def run(
 
     limits = command.Limits.of(imports, disks_per_source, disks_per_host, bandwidth)
     return command.run(manifests, to, command.Boot(boot, boot_timeout), limits, output)
+
+
+@root.command(epilog=EPILOG)
+@manifests_option
+@plan_options
+def plan(manifests: tuple[str, ...], **options: Any) -> None:
+    """Look at a whole inventory before touching it: which VMs will make it, what it takes, and in which order.
+
+    SIZE is a quantity such as 10Ti; RATE is one for a second, such as 100Mi, or in bits, such as 1Gbit; TIME is
+    such as 2027-01-31T22:00.
+    """
+    from thresher.cli import plan as command
+
+    command.run(manifests, command.Options(**options))
 
 
 @root.command(epilog=EPILOG)

@@ -1,5 +1,7 @@
 """What runs in a cluster: the operator, and the worker that it starts for each import. Hidden from people's help."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -68,6 +70,14 @@ def worker(
     help="No transfer in this time of the day, such as '08:00-18:00 Europe/Berlin'.",
 )  # fmt: skip
 @click.option(
+    "--cross-namespace-sources/--no-cross-namespace-sources", default=True, show_default=True,
+    envvar="THRESHER_CROSS_NAMESPACE_SOURCES", help="Imports may use other namespaces' sources that do not say.",
+)  # fmt: skip
+@click.option(
+    "--boot-wait-seconds", type=AT_LEAST_ONE, default=900, show_default=True, envvar="THRESHER_BOOT_WAIT_SECONDS",
+    help="How long a new VM may take to run, or with verify: boot to give a sign of life.",
+)  # fmt: skip
+@click.option(
     "--lease-namespace", default="", envvar="THRESHER_LEASE_NAMESPACE",
     help="Elect a leader by a Lease in this namespace; none if left out.",
 )  # fmt: skip
@@ -84,6 +94,8 @@ def operator(
     scratch_factor: float,
     bandwidth: str,
     blackout: tuple[str, ...],
+    cross_namespace_sources: bool,  # noqa: FBT001 -- click passes it by name
+    boot_wait_seconds: int,
     lease_namespace: str,
     port: int,
     log_level: str,
@@ -91,12 +103,20 @@ def operator(
     """Import what VirtualMachineImports ask for: what runs in the cluster."""
     from thresher.model.bandwidth import Limit
     from thresher.operator.main import Process, run
-    from thresher.operator.settings import Scratch, Settings, Worker
+    from thresher.operator.settings import POLICY, Scratch, Settings, Worker
 
     scratch = Scratch(scratch_storage_class, scratch_factor)
     try:
         limit = Limit.of(bandwidth, blackout)
     except ValueError as error:
         raise UsageError(f"--bandwidth or --blackout {error}") from error
-    settings = Settings(Worker(worker_image, disk_port, scratch), namespaces, max_transfers, bandwidth=limit)
+    policy = replace(POLICY, boot_wait=timedelta(seconds=boot_wait_seconds))
+    settings = Settings(
+        Worker(worker_image, disk_port, scratch),
+        namespaces,
+        max_transfers,
+        bandwidth=limit,
+        cross_namespace_sources=cross_namespace_sources,
+        policy=policy,
+    )
     run(settings, Process(lease_namespace, port=port, log_level=log_level))

@@ -3,7 +3,8 @@
 import asyncio
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from thresher.api.manifests import AnySource, Manifests
 from thresher.cli.choices import Listing, Output
@@ -16,15 +17,14 @@ from thresher.imports.source_status import SourceWord
 from thresher.model.errors import SourceError, UsageError
 from thresher.model.units import bytes_of_mib, human
 from thresher.model.vm import Severity, SourceVM
+from thresher.ports import Source
 from thresher.wiring.sources import SourcePool
 
 
 def run(files: Sequence[str], output: Listing) -> None:
     """List the VMs of the one source in the manifests. Raises ThresherError."""
     manifests = read_manifests(files)
-    if len(manifests.sources) != 1:
-        raise UsageError(f"the inventory of one source is listed, but the manifests hold {len(manifests.sources)}")
-    vms = asyncio.run(_read(manifests.sources[0], manifests))
+    vms = asyncio.run(_read(only_source(manifests), manifests))
     if output is Listing.JSON:
         print_data([_entry(vm) for vm in vms], Output.JSON)
     elif output is Listing.CSV:
@@ -33,12 +33,26 @@ def run(files: Sequence[str], output: Listing) -> None:
         _print_table(vms)
 
 
-async def _read(manifest: AnySource, manifests: Manifests) -> Sequence[SourceVM]:
+def only_source(manifests: Manifests) -> AnySource:
+    """The one source in the manifests. Raises UsageError."""
+    if len(manifests.sources) != 1:
+        raise UsageError(f"the inventory of one source is read, but the manifests hold {len(manifests.sources)}")
+    return manifests.sources[0]
+
+
+@asynccontextmanager
+async def ready_source(manifest: AnySource, manifests: Manifests) -> AsyncIterator[Source]:
+    """The source, looked at and open. Raises SourceError with what is wrong with it."""
     known = KnownHosts()
     status = await look_once(manifest, manifests, known)
     if status.status is not SourceWord.READY:
         raise SourceError(status.message)
     async with SourcePool(manifests, known.get).get(manifest).source as source:
+        yield source
+
+
+async def _read(manifest: AnySource, manifests: Manifests) -> Sequence[SourceVM]:
+    async with ready_source(manifest, manifests) as source:
         return await source.inventory()
 
 

@@ -100,6 +100,13 @@ class CleanUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Halt:
+    """Stop what moves, and keep what saves work: the import is suspended. A VM that does not run yet is removed."""
+
+    step = Step.HALT
+
+
+@dataclass(frozen=True, slots=True)
 class RestorePower:
     """Switch the source VM on again."""
 
@@ -134,6 +141,11 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing moves and the source is as it was found; what it was asked is forgotten. Only the spec can go on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """It is done: the new VM is as asked for, or all that was to be undone is undone."""
 
@@ -163,8 +175,9 @@ Doing = (
     | CreateVm
     | StartVm
     | CleanUp
+    | Halt
     | RestorePower
 )
 """Actions that reach out of the process. Each can fail, and is counted under its ``step``."""
 
-Action = Doing | Accept | GiveUp | Wait | Finish | Fail
+Action = Doing | Accept | GiveUp | Wait | Rest | Finish | Fail

@@ -5,6 +5,7 @@ an import goes on where the world stands. :func:`decide` must be called again af
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -19,8 +20,10 @@ from thresher.imports.actions import (
     FindVm,
     Finish,
     GiveUp,
+    Halt,
     Look,
     PowerOff,
+    Rest,
     RestorePower,
     RunPreflight,
     ShutDownGuest,
@@ -29,13 +32,18 @@ from thresher.imports.actions import (
     TransferDisks,
     Wait,
 )
-from thresher.imports.facts import facts_of, findings_of, preflight_failure, shall_start
+from thresher.imports.facts import facts_of, findings_of, is_finished, owes_power, preflight_failure
 from thresher.imports.observed import DiskState, Failure, ImageState, Observed, Step, TargetState, Tries
 from thresher.imports.phases import Phase, phase_of
 from thresher.imports.policy import DEFAULT, Policy
+from thresher.imports.retries import next_attempt, next_remake
 from thresher.model.errors import BootError, SourceError, TargetError, ThresherError
 from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState
+
+_STALE = "the source VM runs again, so what was copied of it is stale"
+_AGAIN_ON = "the source VM is switched on again"
+_MINUTES_FROM_S = 120
 
 Decider = Callable[[ImportSpec, Observed, datetime, Policy], Action]
 
@@ -52,9 +60,10 @@ def decide(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy =
     phase = phase_of(facts_of(spec, observed))
     if phase in _SETTLED:
         return _settle(phase, spec, observed, now, policy)
-    if observed.recorded.of(Step.LOOK) is not None:
+    stopping = phase is Phase.SUSPENDED and observed.moving  # which needs no answer of the source
+    if observed.recorded.of(Step.LOOK) is not None and not stopping:
         return _attempt(Look(), spec, observed, now, policy)
-    if phase is not Phase.PENDING:
+    if phase not in (Phase.PENDING, Phase.SUSPENDED):
         if not observed.recorded.accepted:
             return _accept(observed)
         if observed.target.state is TargetState.FOREIGN:
@@ -97,8 +106,7 @@ def _copying(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy
 def _switch_off(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
     recorded = observed.recorded
     if observed.left_behind:
-        why = "the source VM runs again, so what was copied of it is stale"
-        return _attempt(CleanUp(why, again=True), spec, observed, now, policy)
+        return _attempt(CleanUp(_STALE, again=True), spec, observed, now, policy)
     if recorded.power_off_asked is not None:
         return _wait_until_off(spec, recorded.power_off_asked, now, policy)
     if spec.force_power_off or observed.power is PowerState.SUSPENDED:
@@ -138,7 +146,7 @@ def _image_failed(spec: ImportSpec, observed: Observed, now: datetime, policy: P
     remakes = observed.recorded.remakes
     if remakes >= policy.remakes:
         return GiveUp(failed[0].failure or unknown)
-    due = max((i.since for i in failed if i.since), default=now) + policy.delay(remakes + 1, spec.uid)
+    due = next_remake(spec, observed, policy) or now
     if now < due and any(image.since for image in failed):
         return Wait("the failed image to be made again", due)
     keys = tuple(image.key for image in failed)
@@ -155,10 +163,37 @@ def _created(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy
         return _attempt(StartVm(), spec, observed, now, policy)
     due = recorded.start_asked + policy.boot_wait
     if now < due:
-        return Wait("the new VM to run", due)
+        silent = observed.target.state is TargetState.RUNNING
+        return Wait("the new VM's guest agent to connect" if silent else "the new VM to run", due)
+    return _give_up(_not_booted(observed, policy.boot_wait))
+
+
+def _not_booted(observed: Observed, wait: timedelta) -> BootError:
+    seconds = int(wait.total_seconds())
+    waited = f"{seconds // 60} minutes" if seconds >= _MINUTES_FROM_S else f"{seconds} s"
+    if observed.target.state is TargetState.RUNNING:
+        return BootError(
+            f"The new VM runs, but its guest gave no sign of life within {waited}, which verify: boot asks for: no "
+            "guest agent connected. Look at its console. Where the guest is well, install qemu-guest-agent in it, or "
+            "import without verify: boot. The new VM is left running, and the source VM off."
+        )
     why = observed.target.message or "it gave no reason"
-    minutes = policy.boot_wait.seconds // 60
-    return _give_up(BootError(f"The new VM did not run within {minutes} minutes: {why}. Look at its console."))
+    return BootError(f"The new VM did not run within {waited}: {why}. Look at its console.")
+
+
+def _suspended(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    """Put the source back as it was found, stop what moves, then rest."""
+    if owes_power(observed):
+        if observed.vm is None:  # a run that was broken off before it found again what it switched off
+            return _pending(spec, observed, now, policy)
+        if observed.left_behind:
+            return _attempt(CleanUp(_AGAIN_ON), spec, observed, now, policy)
+        restore = _restore(spec, observed, now, policy)
+        if restore is not None:
+            return restore
+    elif observed.left_behind and not observed.is_off:
+        return _attempt(CleanUp(_STALE), spec, observed, now, policy)
+    return _attempt(Halt(), spec, observed, now, policy) if observed.moving else Rest()
 
 
 _DECIDERS: Mapping[Phase, Decider] = MappingProxyType(
@@ -171,16 +206,10 @@ _DECIDERS: Mapping[Phase, Decider] = MappingProxyType(
         Phase.IMAGE_FAILED: _image_failed,
         Phase.IMAGES_READY: _images_ready,
         Phase.CREATED: _created,
+        Phase.SUSPENDED: _suspended,
     }
 )
 _SETTLED = frozenset(Phase) - _DECIDERS.keys()
-
-
-def is_finished(spec: ImportSpec, observed: Observed) -> bool:
-    """Whether the new VM is as asked for: from then on it belongs to the user and is never removed."""
-    if observed.target.state is TargetState.RUNNING:
-        return True
-    return observed.target.ours and not shall_start(spec, observed)
 
 
 def _settle(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
@@ -190,7 +219,9 @@ def _settle(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, p
     failure = observed.recorded.gave_up
     if phase is Phase.INVALID:
         failure = preflight_failure(spec, observed)
-    owed = _owes_power(observed)
+    if observed.target.state is TargetState.RUNNING:  # never removed, and never two of them at once
+        return Finish() if failure is None or phase is Phase.DELETED else Fail(failure)
+    owed = owes_power(observed)
     not_restored = None
     if owed and observed.vm is None:  # a run that was broken off before it found again what it switched off
         action = _pending(spec, observed, now, policy)
@@ -210,13 +241,7 @@ def _settle(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, p
 
 
 def _why_clean(phase: Phase) -> str:
-    return "the import is deleted" if phase is Phase.DELETED else "the source VM is switched on again"
-
-
-def _owes_power(observed: Observed) -> bool:
-    """Whether the source VM ran when it was found, and we had a hand in its not running now."""
-    recorded = observed.recorded
-    return recorded.touched is not None and recorded.power_when_found is PowerState.ON
+    return "the import is deleted" if phase is Phase.DELETED else _AGAIN_ON
 
 
 def _restore(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action | None:
@@ -236,6 +261,12 @@ def _give_up(error: ThresherError) -> GiveUp:
     return GiveUp(Failure.of(error))
 
 
+def _spent(observed: Observed, policy: Policy) -> bool:
+    """Whether the import has failed too often in all. What has to be put right afterwards is not bounded by it."""
+    ending = observed.recorded.gave_up is not None or observed.deletion_asked
+    return observed.recorded.failures >= policy.budget and not ending
+
+
 def _attempt(
     action: Doing,
     spec: ImportSpec,
@@ -251,5 +282,8 @@ def _attempt(
         return action
     if not tries.failure.retryable or tries.count >= (limit or policy.attempts):
         return GiveUp(tries.failure)
-    due = tries.last + policy.delay(tries.count, f"{spec.uid}:{action.step}")
+    if limit is None and _spent(observed, policy):
+        spent = f"{tries.failure.message} This was failure {observed.recorded.failures} of this import: it gives up."
+        return GiveUp(replace(tries.failure, message=spent))
+    due = next_attempt(tries, spec, policy)
     return Wait(f"another attempt to {action.step}: {tries.failure.message}", due) if now < due else action

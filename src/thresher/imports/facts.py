@@ -7,7 +7,7 @@ from thresher.imports.observed import DiskState, Failure, ImageState, Observed, 
 from thresher.imports.phases import Fact
 from thresher.imports.strategy import effective_run_strategy, shall_run
 from thresher.model.errors import PreflightError
-from thresher.model.spec import ImportSpec, RunStrategy
+from thresher.model.spec import ImportSpec, RunStrategy, Verify
 from thresher.model.vm import Loss, PowerState, Severity
 
 NAME_TAKEN = "NameTaken"
@@ -33,12 +33,19 @@ def facts_of(spec: ImportSpec, observed: Observed) -> frozenset[Fact]:
         Fact.IMAGE_FAILED: not ours and ImageState.FAILED in images,
         Fact.IMAGES_READY: ours or images_ready(observed),
         Fact.VM_EXISTS: ours,
-        Fact.VM_RUNS: observed.target.state is TargetState.RUNNING,
+        Fact.VM_RUNS: _runs_as_asked(spec, observed),
         Fact.SHALL_NOT_RUN: not shall_start(spec, observed),
         Fact.GAVE_UP: observed.recorded.gave_up is not None,
         Fact.DELETION_ASKED: observed.deletion_asked,
+        Fact.SUSPENSION_ASKED: _suspension_asked(spec, observed),
     }
     return frozenset(fact for fact, holds in facts.items() if holds)
+
+
+def _suspension_asked(spec: ImportSpec, observed: Observed) -> bool:
+    """Whether the import is to rest; one whose new VM runs has nothing to rest from."""
+    running = observed.target.state is TargetState.RUNNING
+    return spec.suspend and not running and not is_finished(spec, observed)
 
 
 def strategy_of(spec: ImportSpec, observed: Observed) -> RunStrategy:
@@ -52,6 +59,25 @@ def strategy_of(spec: ImportSpec, observed: Observed) -> RunStrategy:
 def shall_start(spec: ImportSpec, observed: Observed) -> bool:
     """Whether the import is finished only when the new VM runs; else once it exists."""
     return spec.start if spec.start is not None else shall_run(strategy_of(spec, observed))
+
+
+def is_finished(spec: ImportSpec, observed: Observed) -> bool:
+    """Whether the new VM is as asked for. From when it runs it belongs to the user and is never removed."""
+    if observed.target.state is TargetState.RUNNING:
+        return _runs_as_asked(spec, observed)
+    return observed.target.ours and not shall_start(spec, observed)
+
+
+def _runs_as_asked(spec: ImportSpec, observed: Observed) -> bool:
+    """Whether the new VM runs, and its guest gave the sign of life that ``verify: boot`` asks for."""
+    silent = spec.verify is Verify.BOOT and observed.target.alive is False
+    return observed.target.state is TargetState.RUNNING and not silent
+
+
+def owes_power(observed: Observed) -> bool:
+    """Whether the source VM ran when it was found, and we had a hand in its not running now."""
+    recorded = observed.recorded
+    return recorded.touched is not None and recorded.power_when_found is PowerState.ON
 
 
 def findings_of(spec: ImportSpec, observed: Observed) -> tuple[Loss, ...]:

@@ -21,6 +21,7 @@ __all__ = [
     "ImageState",
     "Observed",
     "Recorded",
+    "Retry",
     "Step",
     "TargetSeen",
     "TargetState",
@@ -44,6 +45,7 @@ class Step(StrEnum):
     CREATE = "create"
     START = "start"
     CLEAN_UP = "clean up"
+    HALT = "halt"
     RESTORE = "restore"
 
 
@@ -119,10 +121,17 @@ class TargetState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TargetSeen:
-    """The new VM, or a stranger of its name."""
+    """The new VM, or a stranger of its name.
+
+    Attributes:
+        state: what is there.
+        message: why it does not run, in the target's words.
+        alive: whether its guest gave a sign of life; None where the target cannot tell.
+    """
 
     state: TargetState = TargetState.ABSENT
     message: str = ""
+    alive: bool | None = None
 
     @property
     def ours(self) -> bool:
@@ -154,6 +163,7 @@ class Recorded:
         power_off_asked: when the source VM was switched off; likewise.
         start_asked: when the new VM was started.
         remakes: how many times failed images were made again.
+        failures: of all steps together; what the import's budget is spent on.
         tries: the steps that fail at present.
         gave_up: why the import gave up; it stays given up, whatever is cleaned up afterwards.
     """
@@ -165,6 +175,7 @@ class Recorded:
     power_off_asked: datetime | None = None
     start_asked: datetime | None = None
     remakes: int = 0
+    failures: int = 0
     tries: tuple[Tries, ...] = ()
     gave_up: Failure | None = None
 
@@ -177,7 +188,8 @@ class Recorded:
         before = self.of(step)
         count = 1 if before is None or got_further else before.count + 1
         others = tuple(tries for tries in self.tries if tries.step is not step)
-        return replace(self, tries=(*others, Tries(step, count, now, failure)))
+        spent = self.failures if got_further else self.failures + 1
+        return replace(self, tries=(*others, Tries(step, count, now, failure)), failures=spent)
 
     def succeeded(self, step: Step) -> "Recorded":
         """Forget the failures of ``step``."""
@@ -191,13 +203,34 @@ class Recorded:
         """The source VM is as it was found: nothing is owed to it any more."""
         return replace(self, touched=None, shutdown_asked=None, power_off_asked=None)
 
+    def rested(self) -> "Recorded":
+        """The import is suspended and the source VM as it was found: it goes on as if it had not been touched."""
+        return replace(self.restored(), start_asked=None, tries=(), failures=0)
+
     def another_run(self) -> "Recorded":
         """The user starts again: failures are forgiven, what was done to the source VM is not forgotten."""
-        return replace(self, accepted=False, tries=(), gave_up=None, remakes=0, start_asked=None)
+        return replace(self, accepted=False, tries=(), gave_up=None, remakes=0, failures=0, start_asked=None)
 
     def accept(self, power: PowerState | None) -> "Recorded":
         """The checks passed. The power state is kept where an earlier run already touched it."""
         return replace(self, accepted=True, power_when_found=self.power_when_found if self.touched else power)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What is tried again by somebody else than who decides: a worker.
+
+    Attributes:
+        what: completes the sentence "trying again to ...".
+        attempt: which attempt failed, from 1.
+        failure: why.
+        due: when the next one begins; None where it has begun, or waits for a change.
+    """
+
+    what: str
+    attempt: int
+    failure: Failure
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +248,8 @@ class Observed:
         images: the images, one for each disk of the VM, in any order.
         target: what is there under the new VM's name.
         deletion_asked: whether the import is to be undone.
+        retry: what a worker tries again at present.
+        moving: whether anything outside this process moves the import on: a worker, or an image that is imported.
         recorded: what cannot be observed again.
     """
 
@@ -228,6 +263,8 @@ class Observed:
     images: tuple[ImageSeen, ...] = ()
     target: TargetSeen = TargetSeen()
     deletion_asked: bool = False
+    moving: bool = False
+    retry: Retry | None = None
     recorded: Recorded = field(default_factory=Recorded)
 
     @property

@@ -43,6 +43,7 @@ class Fact(StrEnum):
     SHALL_NOT_RUN = "not to be started"
     GAVE_UP = "gave up"
     DELETION_ASKED = "deletion asked"
+    SUSPENSION_ASKED = "suspension asked"
 
 
 class Phase(StrEnum):
@@ -61,6 +62,7 @@ class Phase(StrEnum):
     RUNNING = "Running"
     FAILED = "Failed"
     DELETED = "Deleted"
+    SUSPENDED = "Suspended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Rule:
 
 START = Phase.PENDING
 _DELETED = (Fact.DELETION_ASKED, Phase.DELETED)
+_SUSPENDED = (Fact.SUSPENSION_ASKED, Phase.SUSPENDED)
 _FAILED = (Fact.GAVE_UP, Phase.FAILED)
 
 TABLE: Mapping[Phase, Rule] = MappingProxyType(
@@ -93,7 +96,7 @@ TABLE: Mapping[Phase, Rule] = MappingProxyType(
         Phase.PENDING: Rule(
             StatusWord.NONE,
             "the source, the VM and the checks of what would be lost",
-            (_DELETED, (Fact.CHECKS_PASSED, Phase.VALID), _FAILED, (Fact.CHECKS_FAILED, Phase.INVALID)),
+            (_DELETED, _SUSPENDED, (Fact.CHECKS_PASSED, Phase.VALID), _FAILED, (Fact.CHECKS_FAILED, Phase.INVALID)),
         ),
         Phase.INVALID: Rule(
             StatusWord.INVALID,
@@ -156,6 +159,7 @@ TABLE: Mapping[Phase, Rule] = MappingProxyType(
             terminal=True,
         ),
         Phase.DELETED: Rule(None, "nothing: what the import made is removed", terminal=True),
+        Phase.SUSPENDED: Rule(None, "spec.suspend to be false", (_FAILED,), shifts=(Phase.PENDING,)),
     }
 )
 
@@ -204,7 +208,7 @@ _DOCUMENT = """# The phases of an import
 
 A phase is never remembered: it is where a walk from Pending through this table ends, along the facts that
 hold now. After a crash an import goes on where the world stands. Every walk begins at Pending, so a deletion
-takes effect wherever the import stood.
+or a suspension takes effect wherever the import stood.
 
 ```mermaid
 {diagram}```
@@ -222,6 +226,14 @@ takes effect wherever the import stood.
 - If the import fails, is interrupted or deleted before the new VM runs, a source VM that ran is switched on
   again. What was copied of it would be stale from that moment, so it is removed first, the new VM included:
   the two never run at once. A source that was off, or is a file, keeps its copies for the next run.
+- `suspend: true` stops what moves before the new VM runs: the worker ends, unfinished images and a VM that does
+  not run yet are removed, and the source VM is put back as it was found. What saves work stays: the scratch
+  volume with its ledger, and finished images. `suspend: false` goes on from there, except where the source VM
+  ran meanwhile: copies of it are stale, and are removed before it is switched on again or once it is seen to run.
+- `verify: boot` claims success only after a sign of life, which in a cluster is KubeVirt's condition
+  AgentConnected. Without one within the boot wait (15 minutes) the import fails and says so. The new VM is then
+  left running and the source VM off, as the two must never run at once: whoever looks at the console decides.
+- What failed is tried again ever more slowly; the condition `Retrying` says what, why, how often and when next.
 - A VM that was off is created and not started: the import is then finished, and its status word stays
   `virtualMachineCreated`. An imported OVA is started. `runStrategy` overrides both.
 """

@@ -11,6 +11,8 @@ class Policy:
 
     Attributes:
         attempts: failures in a row after which a step gives up.
+        budget: failures of all steps together, after which an import gives up although no step has failed so often in
+            a row. Putting the source right is not bounded by it, and a transfer that got further costs nothing.
         restore_attempts: the same for switching the source VM on again, which is worth more patience.
         remakes: how often failed images are made again. Harvester retries a download 3 times by itself
             (``VirtualMachineImage.spec.retry``), so each of these stands for four downloads.
@@ -22,6 +24,7 @@ class Policy:
     """
 
     attempts: int = 5
+    budget: int = 60
     restore_attempts: int = 10
     remakes: int = 3
     first_delay: timedelta = timedelta(seconds=2)

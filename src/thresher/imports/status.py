@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from thresher.imports.facts import disks_done, facts_of, findings_of, images_ready, preflight_failure
+from thresher.imports.facts import disks_done, facts_of, findings_of, images_ready, owes_power, preflight_failure
 from thresher.imports.observed import (
     DiskSeen,
     DiskState,
@@ -21,7 +21,9 @@ from thresher.imports.observed import (
     TargetState,
 )
 from thresher.imports.phases import TABLE, Phase, StatusWord, phase_of
-from thresher.model.spec import ImportSpec
+from thresher.imports.policy import DEFAULT, Policy
+from thresher.imports.retries import retries
+from thresher.model.spec import ImportSpec, Verify
 from thresher.model.units import Bytes
 from thresher.model.vm import Loss, PowerState
 
@@ -101,6 +103,7 @@ def derive(
     now: datetime,
     *,
     phase: Phase | None = None,
+    policy: Policy = DEFAULT,
 ) -> ImportStatus:
     """Derive the status.
 
@@ -110,6 +113,7 @@ def derive(
         previous: the last status, for the times of change and a word that stays.
         now: the time.
         phase: a phase that was passed on the way, to be reported as such; None for where the import stands.
+        policy: what decides on further attempts.
     """
     at = phase if phase is not None else phase_of(facts_of(spec, observed))
     word = TABLE[at].word
@@ -118,13 +122,14 @@ def derive(
     if TABLE[at].succeeded or at is Phase.DELETED:
         said = TABLE[at].waits_for.removeprefix("nothing: ")
         message = f"{said[:1].upper()}{said[1:]}."
+    conditions = (*_conditions(spec, observed, at, failure), _retrying(spec, observed, at, policy))
     return ImportStatus(
         phase=at,
         import_status=previous.import_status if word is None else word,
         message=message,
         percent=_percent(observed, at),
         import_conditions=stamp(_import_conditions(observed, at), previous.import_conditions, now),
-        conditions=stamp(_conditions(observed, at, failure), previous.conditions, now),
+        conditions=stamp(conditions, previous.conditions, now),
         disks=_rows(observed, previous, now),
         findings=findings_of(spec, observed),
     )
@@ -154,7 +159,7 @@ def _with_what_is_owed(failure: Failure, observed: Observed) -> Failure:
     return failure
 
 
-def _conditions(observed: Observed, phase: Phase, failure: Failure | None) -> tuple[Condition, ...]:
+def _conditions(spec: ImportSpec, observed: Observed, phase: Phase, failure: Failure | None) -> tuple[Condition, ...]:
     rule = TABLE[phase]
     if rule.succeeded:
         ready = Condition("Ready", Truth.TRUE, "Imported", "The new VM is as asked for.")
@@ -166,6 +171,7 @@ def _conditions(observed: Observed, phase: Phase, failure: Failure | None) -> tu
     ready_images = rule.succeeded or observed.target.ours or images_ready(observed)
     return (
         ready,
+        _suspended(observed, phase),
         _source(observed),
         _preflight(observed, phase, failure),
         _of("DisksExported", holds=copied, step=Step.TRANSFER, observed=observed),
@@ -177,6 +183,7 @@ def _conditions(observed: Observed, phase: Phase, failure: Failure | None) -> tu
             step=Step.START,
             observed=observed,
         ),
+        *_alive(spec, observed),
     )
 
 
@@ -200,10 +207,39 @@ def _source(observed: Observed) -> Condition:
     return Condition("SourceReady", Truth.UNKNOWN, "NotLookedAt")
 
 
+def _retrying(spec: ImportSpec, observed: Observed, phase: Phase, policy: Policy) -> Condition:
+    """What is tried again, why, how often and when next."""
+    said = () if TABLE[phase].terminal or observed.recorded.gave_up else retries(spec, observed, policy)
+    if not said:
+        return Condition("Retrying", Truth.FALSE, "NothingFailed")
+    spent = f"{observed.recorded.failures} of {policy.budget} failures that this import may have."
+    return Condition("Retrying", Truth.TRUE, "AttemptFailed", " ".join([*said, spent]))
+
+
+def _suspended(observed: Observed, phase: Phase) -> Condition:
+    if phase is not Phase.SUSPENDED:
+        return Condition("Suspended", Truth.FALSE, "NotAsked")
+    if observed.moving or owes_power(observed):
+        message = "What moves is being stopped, and the source VM put back as it was found."
+        return Condition("Suspended", Truth.FALSE, "Suspending", message)
+    message = "Nothing moves, and the source VM is as it was found. Set spec.suspend to false to go on."
+    return Condition("Suspended", Truth.TRUE, "Suspended", message)
+
+
+def _alive(spec: ImportSpec, observed: Observed) -> tuple[Condition, ...]:
+    """Whether the guest gave a sign of life, where that is asked for and the target can tell."""
+    alive = observed.target.alive
+    if spec.verify is not Verify.BOOT or alive is None:
+        return ()
+    if alive:
+        return (Condition("GuestAlive", Truth.TRUE, "AgentConnected"),)
+    return (Condition("GuestAlive", Truth.FALSE, "NoSignOfLife", "No guest agent has connected yet."),)
+
+
 def _preflight(observed: Observed, phase: Phase, failure: Failure | None) -> Condition:
     if phase is Phase.INVALID and failure is not None:
         return Condition("PreflightPassed", Truth.FALSE, failure.reason, failure.message)
-    if phase is Phase.PENDING:
+    if phase is Phase.PENDING or (not observed.recorded.accepted and phase is Phase.SUSPENDED):
         return Condition("PreflightPassed", Truth.UNKNOWN, "NotChecked")
     found = len(observed.findings or ())
     return Condition("PreflightPassed", Truth.TRUE, "Passed", f"{found} findings, none of them in the way.")

@@ -18,8 +18,10 @@ from thresher.imports.actions import (
     FindVm,
     Finish,
     GiveUp,
+    Halt,
     Look,
     PowerOff,
+    Rest,
     RestorePower,
     RunPreflight,
     ShutDownGuest,
@@ -46,10 +48,16 @@ from thresher.imports.phases import route
 from thresher.imports.policy import DEFAULT, Policy
 from thresher.imports.seams import Hooks, Outcome, Ports
 from thresher.imports.status import ImportStatus, derive
-from thresher.model.errors import ThresherError
+from thresher.model.errors import ThresherError, UsageError
 from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState, SourceVM
 from thresher.ports import DiskResult, Power, Progress, VmState
+
+_SUSPENDED = Failure(
+    "Suspended",
+    "The import is suspended, and its source is as it was found. Set spec.suspend to false and run it again.",
+    exit_code=UsageError.exit_code,
+)
 
 
 class ImportRun:
@@ -108,6 +116,9 @@ class ImportRun:
                     return Outcome(self._status, self._seen.vm, self._results)
                 case Fail():
                     return Outcome(self._status, self._seen.vm, self._results, action.failure)
+                case Rest():
+                    self._record(self._seen.recorded.rested())
+                    return Outcome(self._status, self._seen.vm, self._results, _SUSPENDED)
                 case Wait():
                     await self._wait(action)
                 case Accept():
@@ -140,7 +151,7 @@ class ImportRun:
         last = self._status.phase
         passed = phases[phases.index(last) + 1 : -1] if last in phases[:-1] else ()
         for phase in (*passed, phases[-1]):
-            status = derive(self._spec, self._seen, self._status, self._hooks.clock(), phase=phase)
+            status = derive(self._spec, self._seen, self._status, self._hooks.clock(), phase=phase, policy=self._policy)
             if status != self._status:
                 self._status = status
                 self._hooks.on_status(status)
@@ -212,8 +223,8 @@ class ImportRun:
                 await self._act_on_power(action)
             case SubmitImages() | CreateVm() | StartVm() | CleanUp():
                 await self._act_at_target(action)
-            case Look():
-                pass  # every round begins with a look
+            case Look() | Halt():
+                pass  # every round begins with a look, and what moves an import here is this process itself
 
     async def _act_at_target(self, action: SubmitImages | CreateVm | StartVm | CleanUp) -> None:
         match action:

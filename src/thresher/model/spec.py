@@ -73,6 +73,7 @@ class ImportSpec:
         run_strategy: overrides what the source's power state asks for.
         verify: what is proved beyond what always is.
         start: whether this run starts the new VM; None does as the run strategy says.
+        suspend: whether the import is to rest, with what it has, until this is false again.
     """
 
     namespace: str
@@ -94,3 +95,4 @@ class ImportSpec:
     run_strategy: RunStrategy | None = None
     verify: Verify = Verify.DEFAULT
     start: bool | None = None
+    suspend: bool = False

@@ -1,6 +1,6 @@
 """A source VM as facts: what the source platform says, in our words. No phases, no decisions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from thresher.model.units import Bytes, MiB
@@ -154,11 +154,14 @@ class Network:
         name: the display name, ``%2f`` decoded.
         path: its full path where it has one, such as ``DSwitch/pg``; else "".
         id: the platform's own id (a moref, a UUID); else "".
+        vlan: its VLAN ID; 0 for untagged; None where unknown, or where it carries several. It does not tell networks
+            apart: only an inventory knows it.
     """
 
     name: str
     path: str = ""
     id: str = ""
+    vlan: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,38 @@ class Nic:
     mac: str | None = None
     model: str = ""
     connected: bool = True
+
+
+class GuestTools(StrEnum):
+    """The agent by which the platform speaks to the guest (VMware Tools, the QEMU guest agent)."""
+
+    UNKNOWN = "unknown"
+    MISSING = "missing"
+    STOPPED = "stopped"
+    RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the platform says of a VM beside its hardware; None where it does not say.
+
+    Attributes:
+        used: bytes that its files take, snapshots and swap included.
+        snapshots: how many it has.
+        tools: the agent in its guest.
+        memory_hot_add: whether memory can be added while it runs.
+        cpu_hot_add: whether vCPUs can be added while it runs.
+        change_tracking: whether the platform keeps account of the changed blocks of its disks.
+        nested_virtualization: whether its guest sees the processor's virtualization.
+    """
+
+    used: Bytes | None = None
+    snapshots: int | None = None
+    tools: GuestTools = GuestTools.UNKNOWN
+    memory_hot_add: bool | None = None
+    cpu_hot_add: bool | None = None
+    change_tracking: bool | None = None
+    nested_virtualization: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +236,7 @@ class SourceVM:
         folder: its inventory folder, "" at the top or where there is none.
         host: the hypervisor's host that it is registered on, by its DNS name or address; "" where unknown.
         losses: everything that cannot be carried over, as far as the source can tell.
+        usage: what a plan wants to know beside.
     """
 
     name: str
@@ -219,3 +255,4 @@ class SourceVM:
     folder: str = ""
     host: str = ""
     losses: tuple[Loss, ...] = ()
+    usage: Usage = Usage()

@@ -15,6 +15,7 @@ from lightkube.config.client_adapter import AsyncClient, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 
 from thresher.model.errors import TargetConflict, TargetError, TargetUnreachable
+from thresher.operator.kinds import JOB
 from thresher.targets.harvester.objects import Kind, Object
 
 FIELD_MANAGER = "thresher"
@@ -141,8 +142,12 @@ class Kube:
         return await self._ask("PATCH", path, body=patch, params=params, headers=headers, missing=True)
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str = "") -> bool:
-        """Delete it with its dependents, if it is (still) the one of that UID; whether it was there."""
-        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        """Delete it with its dependents, if it is (still) the one of that UID; whether it was there.
+
+        A Job goes after its Pods: once it is gone, nothing of it reads from a source any more.
+        """
+        policy = "Foreground" if kind == JOB else "Background"
+        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": policy}
         if uid:
             body["preconditions"] = {"uid": uid}
         try:

@@ -36,6 +36,7 @@ from thresher.operator.triggers import Triggers
 from thresher.targets.harvester.objects import Object
 from thresher.targets.harvester.preflight import HarvesterPreflight
 from thresher.targets.harvester.target import HarvesterTarget
+from thresher.wiring.preflight import WithRules
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Process:
     lease_namespace: str = ""
     lease_name: str = "thresher"
     port: int = 8081
-    host: str = "0.0.0.0"  # noqa: S104 -- the kubelet and Prometheus come from outside the Pod
+    host: str = "0.0.0.0"  # noqa: S104 -- the kubelet and Prometheus come from outside the Pod  # nosec B104
     log_level: str = "info"
 
 
@@ -131,10 +132,10 @@ async def _work(kube: Kube, settings: Settings, metrics: Metrics, ready: asyncio
     triggers = Triggers(imports, sources, bandwidth.source)
     slots = Slots(settings.transfers, triggers.wake)
     events = Events(kube)
+    preflight = WithRules(HarvesterPreflight(kube))
     tools = Tools(
-        kube, events, sessions, HarvesterTarget(kube), HarvesterPreflight(kube), slots, settings, metrics,
-        bandwidth=bandwidth,
-    )  # fmt: skip
+        kube, events, sessions, HarvesterTarget(kube), preflight, slots, settings, metrics, bandwidth=bandwidth
+    )
     metrics.depth("imports", lambda: len(imports))
     metrics.depth("sources", lambda: len(sources))
     metrics.transfers("running", lambda: slots.running)

@@ -52,7 +52,7 @@ class WorkQueue:
         """Have ``key`` handled again after a failure, ever more slowly; how many seconds that is."""
         count = self._failures[key] = self._failures.get(key, 0) + 1
         plain = min(FIRST_DELAY_S * (1 << min(count - 1, 16)), LONGEST_DELAY_S)
-        seconds = plain * random.uniform(1.0, 1.25)  # noqa: S311 -- jitter, not a secret
+        seconds = plain * random.uniform(1.0, 1.25)  # noqa: S311 -- jitter, not a secret  # nosec B311
         self.add_after(key, seconds)
         return seconds
 

@@ -28,7 +28,10 @@ _MODELS: dict[str, type[VmwareSource | OpenstackSource | OvaSource]] = {
     "OvaSource": OvaSource,
 }
 SHARED_WITH = "thresher.harvesterhci.io/shared-with"
-"""Our annotation on a Secret: the other namespaces whose sources may use it, separated by commas; ``*`` for all."""
+"""Our annotation on a Secret: the other namespaces whose sources may use it, separated by commas; ``*`` for all.
+
+On a source: the other namespaces whose imports may use it, whatever the chart says; "" for none.
+"""
 IDLE_S = 300.0
 """A session that nobody used for so long is closed: vCenter keeps a limited number of them."""
 LIMIT_S = 120.0
@@ -68,15 +71,26 @@ class SourceObjects:
         return SourcePool(manifests, lambda _: self.fingerprint)
 
 
-async def read_source(kube: Kube, ref: SourceReference) -> SourceObjects:
+async def read_source(kube: Kube, ref: SourceReference, user: str, *, across: bool) -> SourceObjects:
     """Read a source and its Secret.
+
+    Args:
+        kube: the API server.
+        ref: the source.
+        user: the namespace of the import that names it.
+        across: whether imports may use the sources of other namespaces which say nothing of it.
 
     Raises:
         SourceNotFound: there is no such source.
-        UsageError: its Secret is not there, or it cannot be understood.
+        UsageError: it is not for that import, its Secret is not there, or it cannot be understood.
     """
     namespace = ref.namespace or "default"
     source = await kube.get(SOURCES[ref.kind], namespace, ref.name)
+    if namespace != user and not usable_from(source, user, across=across):  # whether it is there is not told, either
+        raise UsageError(
+            f"{ref.kind} {namespace}/{ref.name} is not for imports in namespace {user}, where a worker would be given "
+            f"its credentials: make a source there, or have its owner annotate it with {SHARED_WITH}: {user}."
+        )
     if source is None:
         raise SourceNotFound(f"There is no {ref.kind} {namespace}/{ref.name}: make it, or name another.")
     return await with_secret(kube, source)
@@ -112,8 +126,26 @@ def shared_with(secret: Object | None, namespace: str) -> bool:
 
     Who may make a source there need not be who may read the Secret, and a source sends it wherever it likes.
     """
-    said = ((secret or {}).get("metadata") or {}).get("annotations") or {}
-    return not {namespace, "*"}.isdisjoint(name.strip() for name in said.get(SHARED_WITH, "").split(","))
+    return _listed(_sharing(secret) or "", namespace)
+
+
+def usable_from(source: Object | None, namespace: str, *, across: bool) -> bool:
+    """Whether imports of another namespace may use a source: as its owner says, else as the operator is set up.
+
+    A worker in the import's namespace is given the credentials, so whoever reads Secrets there reads them.
+    """
+    said = _sharing(source)
+    return across if said is None else _listed(said, namespace)
+
+
+def _sharing(obj: Object | None) -> str | None:
+    annotations = ((obj or {}).get("metadata") or {}).get("annotations") or {}
+    said = annotations.get(SHARED_WITH)
+    return None if said is None else str(said)
+
+
+def _listed(said: str, namespace: str) -> bool:
+    return not {namespace, "*"}.isdisjoint(name.strip() for name in said.split(","))
 
 
 @dataclass(slots=True)

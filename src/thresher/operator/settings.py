@@ -51,6 +51,7 @@ class Settings:
         namespaces: what it watches; empty for all.
         transfers: how many may run at a time.
         passes: how many imports are looked at at the same time.
+        cross_namespace_sources: whether imports may use sources of other namespaces that do not say by themselves.
         policy: how patient it is.
         recheck: when an import that is not valid is looked at again, although nothing seems to have changed.
         let_go: how long a deletion waits for a source that does not answer.
@@ -61,6 +62,7 @@ class Settings:
     namespaces: tuple[str, ...] = ()
     transfers: int = 4
     passes: int = 8
+    cross_namespace_sources: bool = True
     policy: Policy = POLICY
     recheck: timedelta = timedelta(minutes=1)
     let_go: timedelta = timedelta(minutes=10)

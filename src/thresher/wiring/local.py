@@ -9,6 +9,7 @@ from thresher.model.vm import SourceVM
 from thresher.targets.local import LocalTarget
 from thresher.transfer.throttle import Throttle
 from thresher.wiring.images import local_transfer
+from thresher.wiring.preflight import WithRules
 from thresher.wiring.sources import OpenSource
 
 
@@ -32,7 +33,7 @@ def local_import(
         transfer=local_transfer(image_checksum=checksum, throttles=throttles),
         target=target,
         power=source.power,
-        preflight=target,
+        preflight=WithRules(target),
         discard=target,
     )
     return LocalImport(spec, ports, target)

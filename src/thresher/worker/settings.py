@@ -50,7 +50,7 @@ class Serving:
         if not port.isascii() or not port.isdigit() or int(port) > _MAX_PORT:
             raise UsageError(f"{port!r} is no port to serve disks at: set --listen or {DISK_PORT} to 0..{_MAX_PORT}")
         advertised = env.get(POD_IP) or host
-        if advertised in ("0.0.0.0", "::"):  # noqa: S104 - it is refused here
+        if advertised in ("0.0.0.0", "::"):  # noqa: S104 - it is refused here  # nosec B104
             raise UsageError(f"nobody can be sent to {advertised}: set {POD_IP} to the address that Harvester reaches")
         return cls(host, int(port), advertised, _token(token_file))
 

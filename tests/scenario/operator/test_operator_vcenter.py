@@ -9,7 +9,7 @@ import pytest
 from rig.harvester import Faults as HarvesterFaults
 from rig.operator import wait
 from rig.operator_user import User
-from rig.vcenter import POWERED_OFF, POWERED_ON, Datacenter, Disk, Inventory, Nic, VCenter, Vm, vcenter
+from rig.vcenter import POWERED_OFF, POWERED_ON, Datacenter, Disk, Inventory, Nic, Shutdown, VCenter, Vm, vcenter
 from thresher.formats.vmdk import write_stream
 from thresher.model.units import MIB, Bytes
 from thresher.samples.disk import sample_disk
@@ -101,6 +101,76 @@ def test_a_deleted_import_switches_the_source_on_again(user: User, vc: VCenter) 
     user.delete()
     assert vc.power("web") == POWERED_ON
     wait(lambda: not user.names("jobs,pods,configmaps,pvc,vmimages,vm"), what="something stays")
+
+
+def nothing_is_open(vc: VCenter) -> bool:
+    return not vc.leases()
+
+
+@pytest.mark.parametrize("vm", ["web", "db"], ids=["that-ran", "that-was-off"])
+def test_a_suspended_import_leaves_the_source_as_it_was_found_and_goes_on(user: User, vc: VCenter, vm: str) -> None:
+    found = vc.power(vm)
+    user.apply(secret_and_source(user, vc))
+    vc.faults(bytes_per_second=MIB)
+    user.apply(IMPORT.format(namespace=user.namespace, vm=vm))
+    wait(lambda: any(vc.log().streams.values()) or vc.leases(), what="nothing is copied", log=user.operator.log)
+    assert vc.power(vm) == POWERED_OFF
+    user.change(suspend=True)
+    wait(lambda: "Suspended" in true_conditions(user), what="it is not suspended", log=user.operator.log)
+    assert vc.power(vm) == found
+    assert nothing_is_open(vc)
+    assert user.names("jobs,pods,configmaps,vmimages,vm") == []
+    assert bool(user.names("pvc")) == (vm == "db"), "copies of a VM that runs again are stale, others save work"
+    vc.faults()
+    user.change(suspend=False)
+    user.wait_for("virtualMachineRunning" if vm == "web" else "virtualMachineCreated")
+    user.wait_for_reason("Imported")
+    assert vc.power(vm) == POWERED_OFF
+    if vm == "web":
+        wait(lambda: SAID in user.harvester.console(user.namespace, vm), what="the guest says nothing")
+
+
+MOMENTS = {
+    "while-the-guest-shuts-down": (Shutdown(never=True), HarvesterFaults(), 1, "VMShutdownGuest"),
+    "while-it-copies": (Shutdown(), HarvesterFaults(), 1, "VMPoweredOff"),
+    "while-images-are-imported": (Shutdown(), HarvesterFaults(rate=MIB // 2), 0, "VirtualMachineImageSubmitted"),
+    "while-the-new-vm-starts": (Shutdown(), HarvesterFaults(never_ready=True), 0, "VirtualMachineImageReady"),
+}
+
+
+@pytest.mark.parametrize("how", ["delete", "suspend"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_whenever_it_is_cancelled_the_source_runs_again_and_nothing_stays(
+    user: User, vc: VCenter, moment: str, how: str
+) -> None:
+    shutdown, faults, slow, seen = MOMENTS[moment]
+    vc.set_shutdown("web", shutdown)
+    vc.faults(bytes_per_second=slow * MIB // 2)
+    user.harvester.fail(faults)
+    user.apply(secret_and_source(user, vc))
+    wait(lambda: source_word(user) == "clusterReady", what="the source is not ready", log=user.operator.log)
+    user.apply(IMPORT.format(namespace=user.namespace, vm="web").replace("Seconds: 2", "Seconds: 20"))
+    wait(
+        lambda: seen in {c["type"] for c in user.status().get("importConditions") or []},
+        what=f"it does not come to {seen}",
+        log=user.operator.log,
+    )
+    if how == "delete":
+        user.delete()
+    else:
+        user.change(suspend=True)
+        wait(lambda: "Suspended" in true_conditions(user), what="it is not suspended", log=user.operator.log)
+    assert vc.power("web") == POWERED_ON
+    assert not vc.leases()
+    assert len(vc.sessions()) <= 1, "the operator keeps one for its next look; the worker's is gone"
+    wait(lambda: not user.names("jobs,pods,configmaps,pvc,vmimages,vm"), what="something stays")
+    if how == "suspend":
+        user.delete()
+        assert vc.power("web") == POWERED_ON
+
+
+def true_conditions(user: User) -> set[str]:
+    return {c["type"] for c in user.status().get("conditions") or [] if c["status"] == "True"}
 
 
 def test_a_changed_secret_is_taken_up_at_once(user: User, vc: VCenter) -> None:

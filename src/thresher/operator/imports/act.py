@@ -10,6 +10,7 @@ from thresher.imports.actions import (
     CreateVm,
     Doing,
     FindVm,
+    Halt,
     PowerOff,
     RestorePower,
     RunPreflight,
@@ -28,11 +29,19 @@ from thresher.operator.imports.observe import World, current, job_ended, next_at
 from thresher.operator.imports.preflight import scratch_findings
 from thresher.operator.imports.reach import ports_of, require_disk, unreachable
 from thresher.operator.imports.tools import Tools
-from thresher.operator.imports.transfer import handover, job, manifests_yaml, name_of, scratch_size, source_of
+from thresher.operator.imports.transfer import (
+    handover,
+    job,
+    manifests_yaml,
+    name_of,
+    scratch_claim,
+    scratch_size,
+    source_of,
+)
 from thresher.operator.kinds import CONFIG_MAP, JOB, ROLE, ROLE_BINDING, SECRET, SERVICE_ACCOUNT
 from thresher.operator.sessions import SourceObjects
 from thresher.ports import Power
-from thresher.targets.harvester.objects import Object
+from thresher.targets.harvester.objects import CLAIM, Object
 from thresher.targets.harvester.target import Source
 
 QUEUED = "TransferQueued"
@@ -93,6 +102,8 @@ class Hands:
                 self._remember(start_asked=self.tools.clock())
             case CleanUp():
                 return await self._clean_up(action)
+            case Halt():
+                return await self._halt()
         return None
 
     @property
@@ -158,6 +169,8 @@ class Hands:
             await tools.kube.delete(JOB, self.spec.namespace, name_of(self.spec.uid))
             await tools.kube.delete(CONFIG_MAP, self.spec.namespace, name_of(self.spec.uid))
             return Held("WorkerRestarting", "Waiting for what is left of the last worker to go.")
+        if self.world.scratch is not None and "deletionTimestamp" in self.world.scratch["metadata"]:
+            return Held("ScratchLeaving", "Waiting for the last scratch volume to go.")
         if not tools.slots.ask(self.spec.uid, self.spec.namespace, meta["creationTimestamp"]):
             message = f"Waiting for a transfer to end: {tools.slots.running} of {tools.slots.limit} run already."
             return Held(QUEUED, message)
@@ -166,8 +179,10 @@ class Hands:
         rate = tools.bandwidth.begins(self.spec.uid, self.spec.namespace, source_of(self.vmi))
         for kind, obj in handover(self.vmi, manifests_yaml(parts), await self._token(), rate):
             await tools.kube.apply(obj, kind)
-        size = scratch_size(self._vm, tools.settings.worker.scratch)
-        await tools.kube.apply(job(self.vmi, size, tools.settings.worker, rate), JOB)
+        if self.world.scratch is None:
+            size = scratch_size(self._vm, tools.settings.worker.scratch)
+            await tools.kube.apply(scratch_claim(self.vmi, size, tools.settings.worker.scratch), CLAIM)
+        await tools.kube.apply(job(self.vmi, tools.settings.worker, rate), JOB)
         return None
 
     async def _token(self) -> str:
@@ -207,20 +222,33 @@ class Hands:
     async def _clean_up(self, action: CleanUp) -> Held | None:
         await remove_transfer(self.tools, self.spec)
         gone = await self.tools.target.discard(self.spec, self.memory.vm)
-        if not gone or self.world.job is not None:
+        if not gone or self.world.job is not None or self.world.scratch is not None:
             return Held("CleaningUp", f"What was made is being removed, because {action.why}.")
         if action.again:
             self.memory = replace(self.memory, recorded=self.memory.recorded.begin_again())
         return None
 
+    async def _halt(self) -> Held | None:
+        await stop_transfer(self.tools, self.spec)
+        gone = await self.tools.target.discard(self.spec, self.memory.vm, keep_ready=True)
+        if not gone or self.world.job is not None:
+            return Held("Suspending", "What moves is being stopped, because spec.suspend is true.")
+        return None
 
-async def remove_transfer(tools: Tools, spec: ImportSpec) -> None:
-    """Remove everything that served the transfer, the worker first. Raises TargetError."""
+
+async def stop_transfer(tools: Tools, spec: ImportSpec) -> None:
+    """Remove the worker and what it was given; its scratch volume stays, with the ledger. Raises TargetError."""
     name = name_of(spec.uid)
     for kind in (JOB, CONFIG_MAP, SECRET, ROLE_BINDING, ROLE, SERVICE_ACCOUNT):
         await tools.kube.delete(kind, spec.namespace, name)
     tools.slots.give_back(spec.uid)
     tools.bandwidth.ends(spec.uid)
+
+
+async def remove_transfer(tools: Tools, spec: ImportSpec) -> None:
+    """Remove everything that served the transfer, the worker first. Raises TargetError."""
+    await stop_transfer(tools, spec)
+    await tools.kube.delete(CLAIM, spec.namespace, name_of(spec.uid))
 
 
 def transfer_is_over(world: World) -> bool:

@@ -21,6 +21,8 @@ from thresher.targets.harvester.objects import Object
 
 log = logging.getLogger(__name__)
 
+SUSPEND = "suspend"
+
 
 class ImportController:
     """Drives imports, one pass at a time.
@@ -108,5 +110,8 @@ class ImportController:
 
 
 def _held_to(vmi: Object, memory: Memory) -> Object:
-    """The import with the spec that holds: the accepted one, from when there is one."""
-    return vmi if memory.accepted is None else {**vmi, "spec": memory.accepted}
+    """The import with the spec that holds: the accepted one, from when there is one. ``suspend`` is always heard."""
+    if memory.accepted is None:
+        return vmi
+    asked = {key: value for key, value in vmi["spec"].items() if key == SUSPEND}
+    return {**vmi, "spec": {**{k: v for k, v in memory.accepted.items() if k != SUSPEND}, **asked}}

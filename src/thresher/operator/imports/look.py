@@ -31,10 +31,11 @@ async def look(tools: Tools, spec: ImportSpec, ref: SourceReference, memory: Mem
     Raises:
         TargetError: the API server does not answer; nothing can be decided.
     """
-    source, failure = await _source(tools, ref)
+    source, failure = await _source(tools, ref, spec.namespace)
     name = name_of(spec.uid)
     job = await tools.kube.get(JOB, spec.namespace, name)
     config = await tools.kube.get(CONFIG_MAP, spec.namespace, name) if job is not None else None
+    scratch = await tools.kube.get(CLAIM, spec.namespace, name)
     data = (config or {}).get("data") or {}
     report = _report(data.get("report"), job)
     vm = memory.vm
@@ -44,7 +45,8 @@ async def look(tools: Tools, spec: ImportSpec, ref: SourceReference, memory: Mem
         job=job,
         report=report,
         command=data.get("command", ""),
-        trouble=await _trouble(tools, spec, job) if job is not None and report is None else "",
+        scratch=scratch,
+        trouble=await _trouble(tools, spec, job, scratch) if job is not None and report is None else "",
         images=await tools.target.images(spec) if vm is not None else (),
         target=await tools.target.vm_state(spec, vm) if vm is not None else ABSENT,
     )
@@ -62,9 +64,9 @@ def _counted(tools: Tools, memory: Memory, world: World) -> Memory:
     return replace(memory, recorded=failed, failed_job=uid)
 
 
-async def _source(tools: Tools, ref: SourceReference) -> tuple[SourceObjects | None, Failure | None]:
+async def _source(tools: Tools, ref: SourceReference, user: str) -> tuple[SourceObjects | None, Failure | None]:
     try:
-        found = await read_source(tools.kube, ref)
+        found = await read_source(tools.kube, ref, user, across=tools.settings.cross_namespace_sources)
     except (SourceNotFound, UsageError) as error:
         return None, Failure.of(error)
     if found.ready:
@@ -87,13 +89,12 @@ def _report(text: str | None, job: Object | None) -> Report | None:
         return None  # of another release: the Job itself tells whether it goes on
 
 
-async def _trouble(tools: Tools, spec: ImportSpec, job: Object) -> str:
+async def _trouble(tools: Tools, spec: ImportSpec, job: Object, scratch: Object | None) -> str:
     if tools.clock() - datetime.fromisoformat(job["metadata"]["creationTimestamp"]) < STARTING:
         return ""
     label = f"{IMPORT_LABEL}={spec.uid}"
     pods = await tools.kube.list_all(POD, spec.namespace, labels=label)
-    claims = [await tools.kube.get(CLAIM, spec.namespace, f"{pod['metadata']['name']}-scratch") for pod in pods]
-    return pod_trouble(pods, [claim for claim in claims if claim is not None])
+    return pod_trouble(pods, scratch)
 
 
 async def _with_power(tools: Tools, spec: ImportSpec, memory: Memory, world: World) -> tuple[World, Memory]:

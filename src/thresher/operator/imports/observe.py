@@ -9,6 +9,7 @@ from thresher.imports.observed import (
     ImageSeen,
     ImageState,
     Observed,
+    Retry,
     TargetSeen,
     TargetState,
 )
@@ -43,6 +44,7 @@ class World:
         job: the worker's Job.
         report: what the worker says; None before its first word.
         command: what the worker was told.
+        scratch: the worker's volume; it outlives the Job.
         trouble: why the worker's Pod does not start, in Kubernetes' words; "" where it does.
         images: every image of the import.
         target: the new VM.
@@ -54,6 +56,7 @@ class World:
     job: Object | None = None
     report: Report | None = None
     command: str = ""
+    scratch: Object | None = None
     trouble: str = ""
     images: tuple[ImageFacts, ...] = ()
     target: VmState = ABSENT
@@ -82,8 +85,25 @@ def observed(world: World, memory: Memory, kind: str, *, deleting: bool) -> Obse
         images=images_seen(vm, world.images) if vm is not None else (),
         target=target_seen(world.target),
         deletion_asked=deleting,
+        moving=_moving(world),
+        retry=_retry(world),
         recorded=memory.recorded,
     )
+
+
+def _retry(world: World) -> Retry | None:
+    """What the worker tries again."""
+    report = world.report
+    if report is None or report.failure is None or report.phase is not WorkerPhase.EXPORTING or job_ended(world.job):
+        return None
+    return Retry("copy the disks", report.attempt, report.failure, report.retry_at)
+
+
+def _moving(world: World) -> bool:
+    """Whether anything is under way: a worker, an image that is not in yet, a VM that does not run yet."""
+    images = any(image.word is not ImageWord.READY for image in world.images)
+    machine = world.target.exists and not world.target.foreign and not world.target.running
+    return world.job is not None or images or machine
 
 
 def job_ended(job: Object | None) -> str:
@@ -125,7 +145,7 @@ def disks_seen(vm: SourceVM, world: World) -> tuple[DiskSeen, ...]:
         if imported or is_blank(disk):
             seen.append(DiskSeen(disk.key, DiskState.DONE, begun=imported, position=row.position, total=row.total))
         elif world.job is None or ended == "Complete":
-            seen.append(DiskSeen(disk.key, begun=world.job is not None))
+            seen.append(DiskSeen(disk.key, begun=world.job is not None or world.scratch is not None))
         elif ended == "Failed":
             failure = job_failure(world.job, world.report)
             seen.append(DiskSeen(disk.key, DiskState.FAILED, begun=True, total=row.total, failure=failure))
@@ -187,20 +207,19 @@ def target_seen(state: VmState) -> TargetSeen:
         return TargetSeen(TargetState.FOREIGN, state.message)
     if not state.exists:
         return TargetSeen(TargetState.ABSENT, state.message)
-    return TargetSeen(TargetState.RUNNING if state.running else TargetState.CREATED, state.message)
+    return TargetSeen(TargetState.RUNNING if state.running else TargetState.CREATED, state.message, state.alive)
 
 
-def pod_trouble(pods: list[Object], claims: list[Object]) -> str:
+def pod_trouble(pods: list[Object], claim: Object | None) -> str:
     """Why a worker does not start: what the scheduler, the volume or the image says."""
-    for claim in claims:
-        if (claim.get("status") or {}).get("phase") == "Pending":
-            asked = claim["spec"]["resources"]["requests"]["storage"]
-            named = claim["spec"].get("storageClassName") or "the default storage class"
-            return (
-                f"The scratch volume of {asked} from {named} is not there yet, and nothing is downloaded before it is. "
-                f"The events of PersistentVolumeClaim {claim['metadata']['name']} say why: make room in that class, "
-                "or have the operator use another."
-            )
+    if claim is not None and (claim.get("status") or {}).get("phase") == "Pending":
+        asked = claim["spec"]["resources"]["requests"]["storage"]
+        named = claim["spec"].get("storageClassName") or "the default storage class"
+        return (
+            f"The scratch volume of {asked} from {named} is not there yet, and nothing is downloaded before it is. "
+            f"The events of PersistentVolumeClaim {claim['metadata']['name']} say why: make room in that class, "
+            "or have the operator use another."
+        )
     for pod in pods:
         status = pod.get("status") or {}
         for condition in status.get("conditions") or []:

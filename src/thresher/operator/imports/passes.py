@@ -16,6 +16,7 @@ from thresher.imports.actions import (
     GiveUp,
     Look,
     PowerOff,
+    Rest,
     RunPreflight,
     ShutDownGuest,
     TransferDisks,
@@ -106,6 +107,8 @@ class Pass:
                 return self._until(action)
             case Accept() | GiveUp():
                 return self._note(action)
+            case Rest():
+                return self._rest()
             case Finish():
                 return await self._finish()
             case Fail():
@@ -160,6 +163,12 @@ class Pass:
         if self._world.report is not None and not self._world.trouble:  # nothing tells that a Pod does not start
             poll = IDLE_S if self._world.power is None else poll
         return pause(wait, self._world.power, self.tools.clock(), poll)
+
+    def _rest(self) -> float | None:
+        """It is suspended: a watch tells when not; but that the source VM runs meanwhile, only a look does."""
+        self.tools.slots.give_back(self.spec.uid)
+        self.memory = replace(self.memory, recorded=self.memory.recorded.rested())
+        return None if self._world.power is None else IDLE_S
 
     async def _finish(self) -> float | None:
         await remove_transfer(self.tools, self.spec)
@@ -281,7 +290,7 @@ class Pass:
         last = previous(before, self.memory.phase)
         phases = route(facts_of(self.spec, seen))
         passed = phases[phases.index(last.phase) + 1 :] if last.phase in phases else phases[-1:]
-        status = self._explained(derive(self.spec, seen, last, now), last)
+        status = self._explained(derive(self.spec, seen, last, now, policy=self.tools.settings.policy), last)
         self.memory = replace(self.memory, phase=status.phase, generation=self._generation())
         after = render(status, self.spec, self.memory, self._world.report, created=seen.target.ours)
         if "conditions" in after:
@@ -294,7 +303,8 @@ class Pass:
         for phase in passed:
             await self._tell(phase, derive(self.spec, seen, last, now, phase=phase))
         await self._tell_trouble(last, status)
-        await self._stop_worker(seen)
+        if status.phase is not Phase.SUSPENDED:
+            await self._stop_worker(seen)
 
     def _generation(self) -> int:
         return int(self.memory.generation or self.vmi["metadata"].get("generation", 0))

@@ -14,7 +14,7 @@ from thresher.operator.kube import Kube
 from thresher.operator.metrics import Metrics
 from thresher.operator.sessions import Sessions
 from thresher.operator.settings import Settings
-from thresher.targets.harvester.preflight import HarvesterPreflight
+from thresher.ports import Preflight
 from thresher.targets.harvester.target import HarvesterTarget
 
 
@@ -57,7 +57,7 @@ class Tools:
     events: Events
     sessions: Sessions
     target: HarvesterTarget
-    preflight: HarvesterPreflight
+    preflight: Preflight
     slots: Slots
     settings: Settings
     metrics: Metrics

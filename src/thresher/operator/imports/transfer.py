@@ -19,7 +19,7 @@ from thresher.operator.kinds import (
     SERVICE_ACCOUNT,
 )
 from thresher.operator.settings import Scratch, Worker
-from thresher.targets.harvester.objects import Kind, Object
+from thresher.targets.harvester.objects import CLAIM, Kind, Object
 
 RESTARTS = 6
 """``backoffLimit``: Kubernetes' own default. A worker tries again by itself before it ends with an error."""
@@ -130,8 +130,19 @@ def command(vmi: Object, word: str) -> Object:
     return _object(CONFIG_MAP, vmi, data={"command": word})
 
 
-def job(vmi: Object, size: Bytes, worker: Worker, rate: Bytes | None = None) -> Object:
-    """The Job: one Pod, whose scratch survives a restart of its container.
+def scratch_claim(vmi: Object, size: Bytes, scratch: Scratch) -> Object:
+    """The worker's volume. It is the import's and not the Pod's, so that neither a drained node nor a rest loses it."""
+    spec: Object = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": f"{max(1, gib_of_bytes(size))}Gi"}},
+    }
+    if scratch.storage_class:
+        spec["storageClassName"] = scratch.storage_class
+    return _object(CLAIM, vmi, spec=spec)
+
+
+def job(vmi: Object, worker: Worker, rate: Bytes | None = None) -> Object:
+    """The Job: one Pod, whose scratch survives it: another Job of the same import goes on from there.
 
     It begins with ``rate``, so that no byte comes too fast before it has heard of a newer one.
     """
@@ -148,7 +159,7 @@ def job(vmi: Object, size: Bytes, worker: Worker, rate: Bytes | None = None) -> 
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [_container(vmi, worker, rate)],
-            "volumes": _volumes(vmi, size, worker.scratch),
+            "volumes": _volumes(vmi),
         },
     }
     made = _object(JOB, vmi, spec={"backoffLimit": RESTARTS, "completions": 1, "parallelism": 1, "template": pod})
@@ -188,17 +199,9 @@ def _container(vmi: Object, worker: Worker, rate: Bytes | None) -> Object:
     }
 
 
-def _volumes(vmi: Object, size: Bytes, scratch: Scratch) -> list[Object]:
-    claim: Object = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": f"{max(1, gib_of_bytes(size))}Gi"}},
-    }
-    if scratch.storage_class:
-        claim["storageClassName"] = scratch.storage_class
-    labels = {IMPORT_LABEL: vmi["metadata"]["uid"]}
-    template = {"metadata": {"labels": labels}, "spec": claim}
+def _volumes(vmi: Object) -> list[Object]:
     return [
         {"name": "config", "secret": {"secretName": name_of(vmi["metadata"]["uid"])}},
-        {"name": "scratch", "ephemeral": {"volumeClaimTemplate": template}},
+        {"name": "scratch", "persistentVolumeClaim": {"claimName": name_of(vmi["metadata"]["uid"])}},
         {"name": "tmp", "emptyDir": {}},
     ]

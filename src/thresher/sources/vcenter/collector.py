@@ -29,6 +29,12 @@ SURROUNDINGS: Wanted = {
     "DistributedVirtualSwitch": ("name",),
 }
 """What VMs refer to by id, and what it is called."""
+VLANS: Wanted = {
+    **SURROUNDINGS,
+    "HostSystem": ("name", "config.network.portgroup"),
+    "DistributedVirtualPortgroup": ("name", "config.distributedVirtualSwitch", "config.defaultPortConfig"),
+}
+"""The same with the networks' VLANs, which only an inventory tells: they are some KiB for each host and port group."""
 
 
 def read_pages(content: Any, container: Any, wanted: Wanted, page: int = PAGE) -> Iterator[list[Row]]:

@@ -125,9 +125,8 @@ def _tools(vm: Row, power: PowerState) -> Iterator[Loss]:
 
 
 def _snapshots(vm: Row) -> Iterator[Loss]:
-    tree = vm.get("snapshot")
-    if tree is not None and tree.rootSnapshotList:
-        count = _count(tree.rootSnapshotList)
+    count = snapshot_count(vm)
+    if count:
         message = (
             f"Its {count} snapshot{'s' * (count != 1)} stay at the source: the export consolidates each disk, "
             "and the new VM has the present state only."
@@ -136,6 +135,12 @@ def _snapshots(vm: Row) -> Iterator[Loss]:
     elif vm.get("runtime.consolidationNeeded", default=False):
         message = "Its disks have leftovers of snapshots, which the export consolidates; vCenter suggests it, too."
         yield Loss("Snapshots", "VM", message)
+
+
+def snapshot_count(vm: Row) -> int:
+    """How many snapshots a VM has."""
+    tree = vm.get("snapshot")
+    return 0 if tree is None else _count(tree.rootSnapshotList)
 
 
 def _count(trees: Sequence[Any]) -> int:

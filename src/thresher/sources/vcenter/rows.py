@@ -7,6 +7,7 @@ from typing import Any
 from thresher.model.matching import unescape
 from thresher.model.vm import Network
 
+_ANY_VLAN = 4095
 _ROOT = "vm"
 """The name of a datacenter's own VM folder, in every language; it is no part of a VM's path (Datacenter.vmFolder)."""
 
@@ -53,6 +54,8 @@ class Surroundings:
         self._rows = {row.moref: row for row in rows}
         self._opaque = {summary.opaqueNetworkId: row for row in rows if (summary := row.get("summary")) is not None}
 
+        self._standard = dict(_standard_vlans(rows))
+
     def datastore(self, moref: str) -> str:
         """The name of a datastore, "" where it cannot be seen."""
         return self._name(self._rows.get(moref))
@@ -69,9 +72,10 @@ class Surroundings:
         row = self._rows.get(moref)
         shown = self._name(row) or unescape(name)
         if row is None or row.kind != "DistributedVirtualPortgroup":
-            return Network(shown, id=moref)
+            return Network(shown, id=moref, vlan=self._standard.get(shown))
         switch = self._name(self._rows.get(row.reference("config.distributedVirtualSwitch")))
-        return Network(shown, path=f"{switch}/{shown}" if switch else "", id=moref)
+        vlan = distributed_vlan(row.get("config.defaultPortConfig"))
+        return Network(shown, path=f"{switch}/{shown}" if switch else "", id=moref, vlan=vlan)
 
     def opaque_network(self, identity: str) -> Network:
         """The network that NSX knows by that id."""
@@ -97,3 +101,26 @@ class Surroundings:
     @staticmethod
     def _name(row: Row | None) -> str:
         return unescape(row.get("name", "")) if row else ""
+
+
+def distributed_vlan(settings: Any) -> int | None:
+    """The VLAN of a distributed port group by its ``config.defaultPortConfig``; a trunk or a private VLAN has no one.
+
+    (vSphere Web Services API: VmwareDistributedVirtualSwitchVlanIdSpec.vlanId, where 0 is untagged.)
+    """
+    vlan = getattr(getattr(settings, "vlan", None), "vlanId", None)
+    return vlan if isinstance(vlan, int) else None
+
+
+def _standard_vlans(rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
+    """The VLANs of standard port groups, which each host has its own of; 4095 lets the guest tag (HostPortGroupSpec).
+
+    Where hosts disagree on a name it has no one VLAN, and is left out.
+    """
+    stated: dict[str, set[int]] = {}
+    for row in rows:
+        for group in row.get("config.network.portgroup", ()):
+            stated.setdefault(unescape(group.spec.name), set()).add(group.spec.vlanId)
+    for name, vlans in stated.items():
+        if len(vlans) == 1 and (vlan := vlans.pop()) != _ANY_VLAN:
+            yield name, vlan

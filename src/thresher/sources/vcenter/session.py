@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pyVmomi import vim
-from pyVmomi.SoapAdapter import SoapStubAdapter
 from pyVmomi.VmomiSupport import versionMap
 
 from thresher.model.errors import ThresherError
 from thresher.sources.vcenter.access import VCenterAccess, address
 from thresher.sources.vcenter.faults import FAILURES
+from thresher.sources.vcenter.stub import Stub
 from thresher.sources.vcenter.trust import Trust
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Session:
     def __init__(self, access: VCenterAccess, trust: Trust) -> None:
         at = address(access.endpoint)
         self._access = access
-        self._stub = SoapStubAdapter(
+        self._stub = Stub(
             host=at.host,
             port=at.port,
             path=at.path,

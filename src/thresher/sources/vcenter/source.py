@@ -8,7 +8,15 @@ from pyVmomi import vim
 
 from thresher.model.vm import SourceVM
 from thresher.ports import Export, SourceFacts
-from thresher.sources.vcenter.collector import PAGE, SURROUNDINGS, read_all, read_ancestors, read_pages, read_these
+from thresher.sources.vcenter.collector import (
+    PAGE,
+    SURROUNDINGS,
+    VLANS,
+    read_all,
+    read_ancestors,
+    read_pages,
+    read_these,
+)
 from thresher.sources.vcenter.connection import VCenterConnection
 from thresher.sources.vcenter.datacenter import check_privileges, find_datacenter, path_of
 from thresher.sources.vcenter.find import DETAILS, NAMES, candidates, choose, is_uuid
@@ -86,7 +94,7 @@ class VCenterSource:
     def _inventory(self, instance: Any) -> Sequence[SourceVM]:
         content = instance.RetrieveContent()
         datacenter = find_datacenter(content, self._datacenter, self._connection.host)
-        around = Surroundings(read_all(content, datacenter, SURROUNDINGS, self._page))
+        around = Surroundings(read_all(content, datacenter, VLANS, self._page))
         pages = read_pages(content, datacenter, {"VirtualMachine": PROPERTIES}, self._page)
         vms = [source_vm(row, around) for rows in pages for row in rows]
         return sorted(vms, key=lambda vm: (vm.folder, vm.name, vm.id))

@@ -6,11 +6,11 @@ vSphere's words: Web Services API, VirtualMachine. Its megabytes are MiB.
 from typing import Any
 
 from thresher.model.matching import unescape
-from thresher.model.units import MiB
-from thresher.model.vm import CpuTopology, Firmware, FirmwareType, PowerState, SourceVM
+from thresher.model.units import Bytes, MiB
+from thresher.model.vm import CpuTopology, Firmware, FirmwareType, GuestTools, PowerState, SourceVM, Usage
 from thresher.sources.vcenter import devices
 from thresher.sources.vcenter.guest import os_family
-from thresher.sources.vcenter.losses import losses, unreadable
+from thresher.sources.vcenter.losses import losses, snapshot_count, unreadable
 from thresher.sources.vcenter.rows import Row, Surroundings
 
 PROPERTIES = (
@@ -26,6 +26,11 @@ PROPERTIES = (
     "guest.guestFamily",
     "guest.toolsRunningStatus",
     "guest.toolsVersionStatus2",
+    "summary.storage.committed",
+    "config.changeTrackingEnabled",
+    "config.cpuHotAddEnabled",
+    "config.memoryHotAddEnabled",
+    "config.nestedHVEnabled",
     "config.annotation",
     "config.bootOptions",
     "config.firmware",
@@ -74,7 +79,30 @@ def source_vm(vm: Row, around: Surroundings) -> SourceVM:
         folder=folder,
         host=around.host(vm),
         losses=losses(vm, power),
+        usage=_usage(vm),
     )
+
+
+def _usage(vm: Row) -> Usage:
+    used = vm.get("summary.storage.committed")
+    return Usage(
+        used=None if used is None else Bytes(used),
+        snapshots=snapshot_count(vm),
+        tools=_tools(vm),
+        memory_hot_add=vm.get("config.memoryHotAddEnabled"),
+        cpu_hot_add=vm.get("config.cpuHotAddEnabled"),
+        change_tracking=vm.get("config.changeTrackingEnabled"),
+        nested_virtualization=vm.get("config.nestedHVEnabled"),
+    )
+
+
+def _tools(vm: Row) -> GuestTools:
+    if vm.get("guest.toolsVersionStatus2") == "guestToolsNotInstalled":
+        return GuestTools.MISSING
+    running = vm.get("guest.toolsRunningStatus")
+    if running is None:
+        return GuestTools.UNKNOWN
+    return GuestTools.STOPPED if running == "guestToolsNotRunning" else GuestTools.RUNNING
 
 
 def _firmware(vm: Row, boot: Any, hardware: Any) -> Firmware:

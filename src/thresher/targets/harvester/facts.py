@@ -122,6 +122,16 @@ def belongs_to(obj: Object, uid: str) -> bool:
     return (obj["metadata"].get("labels") or {}).get(IMPORT_UID) == uid
 
 
+def agent_connected(machine: Object) -> bool:
+    """Whether the guest agent talks to KubeVirt.
+
+    The condition AgentConnected of the VirtualMachineInstance, which virt-controller copies to its VirtualMachine
+    (kubevirt/kubevirt, pkg/virt-controller/watch, syncConditions), so that no right on instances is needed.
+    """
+    conditions = (machine.get("status") or {}).get("conditions") or []
+    return any(c.get("type") == "AgentConnected" and c.get("status") == "True" for c in conditions)
+
+
 def machine_message(machine: Object) -> str:
     """Why a VirtualMachine does not run, in KubeVirt's words; "" where it says nothing."""
     status = machine.get("status") or {}

@@ -12,6 +12,8 @@ from thresher.targets.harvester.facts import (
     ATTEMPT,
     DISK_KEY,
     ImageFacts,
+    ImageWord,
+    agent_connected,
     backend_of,
     belongs_to,
     image_facts,
@@ -86,10 +88,11 @@ class HarvesterTarget:
         if not belongs_to(found, spec.uid):
             return VmState(exists=True, running=False, foreign=True)
         running = bool((found.get("status") or {}).get("ready"))
-        return VmState(exists=True, running=running, message="" if running else machine_message(found))
+        message = "" if running else machine_message(found)
+        return VmState(exists=True, running=running, message=message, alive=agent_connected(found))
 
-    async def discard(self, spec: ImportSpec, vm: SourceVM | None) -> bool:
-        """Remove the VM, the volumes and the images of this import; whether all of it is gone.
+    async def discard(self, spec: ImportSpec, vm: SourceVM | None, *, keep_ready: bool = False) -> bool:
+        """Remove the VM, the volumes and the images of this import (finished ones on request not); whether all is gone.
 
         Images go last: Harvester refuses to delete one that a volume still uses.
 
@@ -112,12 +115,13 @@ class HarvesterTarget:
             await self._objects.delete(CLAIM, spec.namespace, claim)
         if claims:
             return False
-        for found in images:
+        unwanted = [found for found in images if not (keep_ready and found.word is ImageWord.READY)]
+        for found in unwanted:
             try:
                 await self.remove_image(spec, found)
             except TargetConflict:
                 return False
-        return not images
+        return not unwanted
 
     async def _claims(self, spec: ImportSpec, vm: SourceVM | None, images: Sequence[ImageFacts]) -> list[str]:
         """The volumes of the new VM that are there; a CDI image's own claim goes with the image."""

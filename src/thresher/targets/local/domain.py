@@ -3,7 +3,7 @@
 import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from xml.etree import ElementTree as ET
+from xml.etree import ElementTree as ET  # nosec B405
 
 from thresher.model.naming import target_name
 from thresher.model.spec import DiskBus, ImportSpec

@@ -36,6 +36,10 @@ class HasDisks(Protocol):
         """The name and place of the file that a request's target means, or None."""
         ...
 
+    def trust(self, connection: socket.socket) -> None:
+        """It has shown the token."""
+        ...
+
     def opened(self, path: Path) -> AbstractContextManager[int]:
         """A descriptor of a published file. Raises OSError."""
         ...
@@ -87,6 +91,13 @@ class DiskHandler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Say nothing here: a request line holds the token."""
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse a head that is none, without the base class's page, which repeats the request and so the token."""
+        del message, explain
+        self.request_version = self.protocol_version  # what could not be read is answered with a status all the same
+        self.close_connection = True
+        self._refuse(HTTPStatus(code))
+
     def do_HEAD(self) -> None:
         """Answer what a GET without Range and without coding would."""
         self._answer()
@@ -118,6 +129,7 @@ class DiskHandler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND)
             return
         name, path = found
+        self._disks.trust(self.connection)
         try:
             with self._disks.opened(path) as descriptor:
                 self.connection.settimeout(self._disks.limits.idle_s)

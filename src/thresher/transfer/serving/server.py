@@ -89,7 +89,7 @@ class _Server(ThreadingHTTPServer):
         self.files: dict[str, Path] = {}
         self.limits = limits
         self._token = _digest(token)
-        self._open: set[socket.socket] = set()
+        self._open: dict[socket.socket, bool] = {}  # in the order they came: whether it has shown the token
         self._lock = threading.Lock()
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), DiskHandler)
@@ -125,8 +125,8 @@ class _Server(ThreadingHTTPServer):
         if not isinstance(request, socket.socket):
             return False
         with self._lock:
-            if len(self._open) < self.limits.connections:
-                self._open.add(request)
+            if len(self._open) < self.limits.connections or self._evicted():
+                self._open[request] = False
                 return True
         log.warning("a connection is turned away: %d are open", self.limits.connections)
         with suppress(OSError):
@@ -134,11 +134,27 @@ class _Server(ThreadingHTTPServer):
             request.send(_BUSY)
         return False
 
+    def trust(self, connection: socket.socket) -> None:
+        """It has shown the token: whoever comes later does not push it out."""
+        with self._lock:
+            if connection in self._open:
+                self._open[connection] = True
+
+    def _evicted(self) -> bool:
+        """Cut the oldest connection that has not shown the token: silent ones must not lock Harvester out."""
+        stranger = next((connection for connection, trusted in self._open.items() if not trusted), None)
+        if stranger is None:
+            return False
+        del self._open[stranger]
+        with suppress(OSError):  # it was faster
+            stranger.shutdown(socket.SHUT_RDWR)
+        return True
+
     def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
         """Count the connection out and close it."""
         if isinstance(request, socket.socket):
             with self._lock:
-                self._open.discard(request)
+                self._open.pop(request, None)
         super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
