@@ -25,7 +25,7 @@ from thresher.samples.disk import sample_disk
 
 NAMESPACE = "chaos"
 API = "migration.harvesterhci.io/v1beta1"
-RATE = MIB
+RATE = 3 * MIB
 """Bytes a second of each stream from a source: a disk takes so long that faults hit it."""
 DOWNLOAD_RATE = 24 * MIB
 """Bytes a second of each of Harvester's downloads, likewise."""
