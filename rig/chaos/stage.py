@@ -32,7 +32,7 @@ DOWNLOAD_RATE = 24 * MIB
 LEASE_S = 8.0
 """How long an export's lease lives without a sign of life. vCenter's 300 s would lock each killed worker's VM."""
 TRANSFERS = 4
-VMS = 120
+VMS = 240
 SOURCES = ("VmwareSource", "OvaSource")
 
 
