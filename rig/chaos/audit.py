@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rig.chaos.load import Load, succeeded, why
+from rig.chaos.load import succeeded, why
 from rig.chaos.stage import NAMESPACE, SourceVm, Stage
+from rig.harvester import Harvester
 from rig.harvester.kinds import (
     CLAIMS,
     CONFIG_MAPS,
@@ -20,42 +21,46 @@ from rig.harvester.kinds import (
     SECRETS,
     SERVICE_ACCOUNTS,
 )
-from rig.vcenter import POWERED_OFF
+from rig.harvester.kube import Kube
+from rig.vcenter import POWERED_OFF, VCenter
 
 GIVEN = {"login", "kube-root-ca.crt"}
 """Objects that were there before any import."""
 
 
-def ends(load: Load) -> Iterator[str]:
+Ended = Mapping[str, Mapping[str, Any]]
+"""The status of each import that ended, by its name."""
+
+
+def ends(under_way: Sequence[str], ended: Ended) -> Iterator[str]:
     """Whether each import has ended, and one that failed says why."""
-    for name in load.under_way:
+    for name in under_way:
         yield f"import {name} has not ended"
-    for name, status in load.ended.items():
+    for name, status in ended.items():
         if not succeeded(status) and not all(why(status)):
             yield f"import {name} failed and does not say why"
 
 
-def disks(load: Load) -> Iterator[str]:
+def disks(harvester: Harvester, vms: Mapping[str, SourceVm], ended: Ended) -> Iterator[str]:
     """Whether each imported disk has the bytes of its source."""
-    for name, status in load.ended.items():
+    for name, status in ended.items():
         if not succeeded(status):
             continue
-        wanted = [disk.sha512 for disk in load.begun[name].disks]
+        wanted = [disk.sha512 for disk in vms[name].disks]
         images = [row.get("VirtualMachineImage", "") for row in status.get("diskImportStatus") or []]
-        stored = [_sha512(load.on.harvester.image_bytes(NAMESPACE, image)) for image in images]
+        stored = [_sha512(harvester.image_bytes(NAMESPACE, image)) for image in images]
         if stored != wanted:
             yield f"import {name}: its disks {', '.join(images)} are not those of the source"
 
 
-def cluster(load: Load) -> Iterator[str]:
+def cluster(kube: Kube, ended: Ended) -> Iterator[str]:
     """Whether the namespace holds what the imported VMs are made of, and nothing else."""
-    kube = load.on.harvester.kube
     for kind in (JOBS, PODS, SECRETS, CONFIG_MAPS, ROLES, ROLE_BINDINGS, SERVICE_ACCOUNTS):
         for item in kube.list(kind, NAMESPACE)["items"]:
             if item["metadata"]["name"] not in GIVEN:
                 yield f"{kind.kind} {item['metadata']['name']} is left"
-    good = [name for name, status in load.ended.items() if succeeded(status)]
-    images = {row["VirtualMachineImage"] for name in good for row in load.ended[name]["diskImportStatus"]}
+    good = [name for name, status in ended.items() if succeeded(status)]
+    images = {row["VirtualMachineImage"] for name in good for row in ended[name]["diskImportStatus"]}
     yield from _differ("VirtualMachineImage", {_name(item) for item in kube.list(IMAGES, NAMESPACE)["items"]}, images)
     machines = kube.list(MACHINES, NAMESPACE)["items"]
     yield from _differ("VirtualMachine", {_name(item) for item in machines}, set(good))
@@ -71,19 +76,18 @@ def cluster(load: Load) -> Iterator[str]:
     yield from _differ("PersistentVolume", volumes, bound)
 
 
-def source(load: Load) -> Iterator[str]:
+def source(vc: VCenter, vms: Sequence[SourceVm], ended: Ended) -> Iterator[str]:
     """Whether the vCenter is as it should be: no lease, no snapshot, no session, and each VM on or off. No operator."""
-    vc = load.on.mortal.vc
     yield from (f"an export lease on {lease.vm} is left" for lease in vc.leases())
     yield from (f"a session of {session.user} is left" for session in vc.sessions())
     machines = {machine.name: machine for machine in vc.machines()}
-    for vm in load.on.vms:
+    for vm in vms:
         machine = machines.get(vm.name)
         if machine is None:
             continue
         if machine.snapshots:
             yield f"snapshots {', '.join(machine.snapshots)} of {vm.name} are left"
-        wanted = _power(vm, load.ended.get(vm.name))
+        wanted = _power(vm, ended.get(vm.name))
         if machine.power != wanted:
             yield f"{vm.name} is {machine.power} at its source and should be {wanted}"
 

@@ -101,11 +101,12 @@ def run(seed: int, count: int, home: Path, say: Callable[[str], None], *, import
         going = Run(on, Load(on, imports), Striker(on), say)
         going.storm(seed, count)
         going.calm()
-        findings = [*audit.ends(going.load), *audit.disks(going.load)]
-        findings += _tidy(lambda: audit.cluster(going.load))
+        ended = going.load.ended
+        findings = [*audit.ends(going.load.under_way, ended), *audit.disks(on.harvester, going.load.begun, ended)]
+        findings += _tidy(lambda: audit.cluster(on.harvester.kube, ended))
         told, starts, read = _told(on), _starts(on), on.bytes_read
         on.operator.stop()
-        findings += _tidy(lambda: audit.source(going.load))
+        findings += _tidy(lambda: audit.source(on.mortal.vc, on.vms, ended))
         findings += _tidy(lambda: audit.machine(on))
         return _report(seed, going, findings, told, (starts, read))
 

@@ -30,8 +30,10 @@ def test_a_link_changes_its_speed_while_it_is_used(tmp_path: Path) -> None:
     """At its first speed the whole would take twenty minutes."""
     with (tmp_path / "a").open("wb") as file:
         file.truncate(80 * MIB)
-    with serve(tmp_path, faults=Faults(rate=64 * KIB)) as web:
-        with urllib.request.urlopen(f"{web.url}a", timeout=60) as reply:  # noqa: S310 - http, ours
-            reply.read(1)
-            web.faults = Faults()
-            assert len(reply.read()) == 80 * MIB - 1
+    with (
+        serve(tmp_path, faults=Faults(rate=64 * KIB)) as web,
+        urllib.request.urlopen(f"{web.url}a", timeout=60) as reply,  # noqa: S310 - http, ours
+    ):
+        reply.read(1)
+        web.faults = Faults()
+        assert len(reply.read()) == 80 * MIB - 1

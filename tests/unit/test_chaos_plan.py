@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from itertools import islice
 
+from rig.chaos import audit
 from rig.chaos.plan import MOST_PAUSE_S, WEIGHTS, Kind, faults
 from rig.chaos.report import Report
 
@@ -57,3 +58,16 @@ def test_a_finding_is_told_and_nothing_is_called_well() -> None:
 
 def test_json_has_every_figure() -> None:
     assert json.loads(GOOD.json())["faults"] == {"worker killed": 2, "etcd killed": 1}
+
+
+def test_an_import_that_goes_on_for_ever_or_fails_without_a_word_is_a_finding() -> None:
+    said = {"type": "Ready", "status": "False", "reason": "TargetFull", "message": "There is no room."}
+    ended = {
+        "good": {"importStatus": "virtualMachineCreated"},
+        "honest": {"importStatus": "VMMigrationFailed", "conditions": [said]},
+        "silent": {"importStatus": "VMMigrationFailed", "conditions": [said | {"message": ""}]},
+    }
+    assert list(audit.ends(["slow"], ended)) == [
+        "import slow has not ended",
+        "import silent failed and does not say why",
+    ]
