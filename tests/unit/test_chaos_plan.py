@@ -62,7 +62,7 @@ def test_json_has_every_figure() -> None:
 
 def test_an_import_that_goes_on_for_ever_or_fails_without_a_word_is_a_finding() -> None:
     said = {"type": "Ready", "status": "False", "reason": "TargetFull", "message": "There is no room."}
-    ended = {
+    ended: audit.Ended = {
         "good": {"importStatus": "virtualMachineCreated"},
         "honest": {"importStatus": "VMMigrationFailed", "conditions": [said]},
         "silent": {"importStatus": "VMMigrationFailed", "conditions": [said | {"message": ""}]},
