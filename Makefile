@@ -9,7 +9,8 @@ LOCK := VIRTUAL_ENV=.venv .venv/bin/uv pip compile -q --universal --generate-has
 APT_RUN := qemu-system-x86 qemu-utils
 APT_BENCH := qemu-utils curl nginx-light
 APT_GUEST := busybox-static dosfstools e2fsprogs fdisk mtools syslinux syslinux-common
-APT_TEST := $(APT_RUN) $(APT_BENCH) $(APT_GUEST) ovmf
+APT_OPENSTACK := rabbitmq-server qemu-utils
+APT_TEST := $(APT_RUN) $(APT_BENCH) $(APT_GUEST) $(APT_OPENSTACK) ovmf
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
@@ -23,8 +24,9 @@ demo: ## import a sample OVA and boot it: the main job, end to end
 	@scripts/setup.sh $(APT_RUN)
 	@.venv/bin/thresher demo
 
-demo-cluster: rig ## the operator at work: kubectl apply, and a VM of a vCenter runs in a (simulated) Harvester
-	@$(PY) -m rig.demo_cluster
+SOURCE ?= vcenter
+demo-cluster: rig ## the operator at work: kubectl apply, and a VM runs in a (simulated) Harvester; SOURCE=openstack, too
+	@$(PY) -m rig.demo_cluster $(SOURCE)
 
 rig: setup ## build the real parts that tests run against, into the cache
 	@$(PY) -m rig

@@ -1,6 +1,7 @@
-"""``make demo-cluster``: a VM of a vCenter becomes a VM of Harvester, with nothing but ``kubectl apply``.
+"""``make demo-cluster``: a VM of a vCenter, or of an OpenStack, becomes a VM of Harvester by ``kubectl apply`` alone.
 
-The vCenter and Harvester are simulated; kube-apiserver, etcd, kubectl, QEMU, and the operator are the real ones.
+The vCenter and Harvester are simulated; OpenStack's services (but for the hypervisor), kube-apiserver, etcd, kubectl,
+QEMU, and the operator are the real ones.
 """
 
 import secrets
@@ -12,25 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rig.demo_scenes import SCENES, Scene
 from rig.harvester import DEFAULT_CLASS, Harvester, simulated_harvester
 from rig.harvester.kinds import STORAGE_CLASSES
 from rig.kube import KubeCluster, kube_cluster
 from rig.operator import Operator, get, install_crds, network, running_operator, wait
-from rig.vcenter import POWERED_ON, Datacenter, Disk, Inventory, Network, Nic, Shutdown, VCenter, Vm, vcenter
-from thresher.formats.vmdk import write_stream
-from thresher.model.units import MIB, Bytes
-from thresher.samples.disk import sample_disk
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "vmware.yaml"
-ENDPOINT = "https://vcenter.example.com/sdk"
-IMPORT, SOURCE = "virtualmachineimport.migration", "vmwaresource.migration"
-NAMESPACE, VM, IMPORTED = "default", "web-1", "web-1-imported"
-CAPACITY, DATA = Bytes(256 * MIB), Bytes(96 * MIB)
+IMPORT, NAMESPACE = "virtualmachineimport.migration", "default"
 PATIENCE_S = 240.0
 """The whole takes half a minute; a machine that is busy gets more."""
 FAILED = frozenset({"virtualMachineImportInvalid", "VMMigrationFailed"})
-LINK = 24 * MIB
-"""Bytes a second that the simulated ESXi host gives: slow enough for the progress to be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +31,26 @@ class Stage:
 
     cluster: KubeCluster
     harvester: Harvester
-    vc: VCenter
+    scene: Scene
     operator: Operator
 
 
 def main() -> int:
     """Show it, and return the exit code: 0 only where the guest itself has spoken from the copied disk."""
     began = time.monotonic()
+    word = sys.argv[1] if len(sys.argv) > 1 else "vcenter"
+    if word not in SCENES:
+        _say(f"there is no source {word!r} to show; there are {', '.join(SCENES)}")
+        return 2
     marker = f"proof {secrets.token_hex(4)}"
-    _say(f"starting etcd, kube-apiserver, a simulated Harvester and a simulated vCenter with the running VM {VM!r},")
-    _say(f"whose disk of {CAPACITY // MIB} MiB holds a boot sector that will say {marker!r}")
+    _say(f"starting a source ({word}) with a running VM whose disk holds a boot sector that will say {marker!r},")
+    _say("etcd, kube-apiserver, and a simulated Harvester")
     try:
-        with tempfile.TemporaryDirectory(prefix="thresher-demo-cluster-") as folder, _stage(Path(folder), marker) as on:
-            _import(on)
-            _show(on, marker)
+        with tempfile.TemporaryDirectory(prefix="thresher-demo-cluster-") as folder:
+            home = Path(folder)
+            with SCENES[word](home, marker) as scene, _stage(home, scene) as on:
+                _import(on)
+                _show(on, marker)
     except AssertionError as failure:
         _say(f"it failed: {failure}")
         return 1
@@ -61,42 +59,12 @@ def main() -> int:
 
 
 @contextmanager
-def _stage(home: Path, marker: str) -> Iterator[Stage]:
-    with (
-        vcenter(_inventory(home, marker), tls="self-signed") as vc,
-        kube_cluster() as cluster,
-        simulated_harvester(cluster) as harvester,
-    ):
-        vc.faults(bytes_per_second=LINK)
+def _stage(home: Path, scene: Scene) -> Iterator[Stage]:
+    with kube_cluster() as cluster, simulated_harvester(cluster) as harvester:
         install_crds(cluster)
         _say("starting thresher operator")
         with running_operator(cluster, home) as operator:
-            yield Stage(cluster, harvester, vc, operator)
-
-
-def _inventory(home: Path, marker: str) -> Inventory:
-    """The vCenter that the example is written for."""
-    stream = home / "disk.vmdk"
-    with stream.open("wb") as file:
-        file.writelines(write_stream(sample_disk(CAPACITY, 1, marker=marker, data=DATA), CAPACITY))
-    networks = (Network("frontend", "distributed", "dvSwitch"), Network("backend"))
-    vm = Vm(
-        VM,
-        disks=(Disk(CAPACITY, stream=stream, controller="ahci"),),
-        nics=(Nic("frontend"), Nic("backend", "00:50:56:80:00:02", "e1000")),
-        folder="production",
-        cpus=2,
-        memory_mb=1024,
-        power=POWERED_ON,
-        shutdown=Shutdown(seconds=2),
-    )
-    return Inventory(vms=(vm,), datacenters=(Datacenter("Datacenter", datastores=("ssd",), networks=networks),))
-
-
-def _manifests(vc: VCenter) -> str:
-    """The example, with the simulator's address and password in place of the user's own."""
-    text = EXAMPLE.read_text(encoding="utf-8")
-    return text.replace(ENDPOINT, vc.url).replace("password: password", f"password: {vc.password!r}")
+            yield Stage(cluster, harvester, scene, operator)
 
 
 def _import(on: Stage) -> None:
@@ -105,15 +73,15 @@ def _import(on: Stage) -> None:
         _kubectl(on.cluster, "apply", "-f", "-", stdin=network(name, NAMESPACE), quiet=True)
     fast = on.harvester.kube.get(STORAGE_CLASSES, "", DEFAULT_CLASS) | {"metadata": {"name": "fast"}}
     on.harvester.kube.create(STORAGE_CLASSES, fast)
-    manifests = _manifests(on.vc)
-    _say("kubectl apply -f examples/vmware.yaml, with the simulator's address and password in it:")
-    shown = manifests.replace(on.vc.password, "********")
+    manifests = on.scene.manifests()
+    _say(f"kubectl apply -f examples/{on.scene.example.name}, with this {on.scene.place}'s address and login in it:")
+    shown = manifests.replace(on.scene.secret, "********")
     sys.stdout.write("".join(f"    {line}\n" for line in shown.splitlines()))
     _kubectl(on.cluster, "apply", "-f", "-", stdin=manifests)
     _say("its progress:")
     last, began = "", time.monotonic()
     while True:
-        line, word = _progress(on.cluster)
+        line, word = _progress(on)
         if line != last:
             sys.stdout.write(f"    {time.monotonic() - began:4.0f} s {line}\n")
             sys.stdout.flush()
@@ -127,9 +95,9 @@ def _import(on: Stage) -> None:
         time.sleep(0.5)
 
 
-def _progress(cluster: KubeCluster) -> tuple[str, str]:
+def _progress(on: Stage) -> tuple[str, str]:
     """A line about the import as it is now, and the word in its status."""
-    status = (get(cluster, IMPORT, NAMESPACE, VM) or {}).get("status") or {}
+    status = (get(on.cluster, IMPORT, NAMESPACE, on.scene.vm) or {}).get("status") or {}
     word = str(status.get("importStatus") or "")
     ready: dict[str, str] = next((c for c in status.get("conditions") or [] if c["type"] == "Ready"), {})
     percent = status.get("progress") or 0
@@ -138,17 +106,21 @@ def _progress(cluster: KubeCluster) -> tuple[str, str]:
 
 def _show(on: Stage, marker: str) -> None:
     """The end, in the words of kubectl and of the guest."""
-    _kubectl(on.cluster, "get", SOURCE)
+    _kubectl(on.cluster, "get", on.scene.kind)
     _kubectl(on.cluster, "get", IMPORT)
-    _kubectl(on.cluster, "describe", IMPORT, VM, begin="Events:")
+    _kubectl(on.cluster, "describe", IMPORT, on.scene.vm, begin="Events:")
     wait(
-        lambda: marker in on.harvester.console(NAMESPACE, IMPORTED),
+        lambda: marker in on.harvester.console(NAMESPACE, on.scene.imported),
         what=f"the guest does not say {marker!r}",
         log=on.operator.log,
     )
     _say("the serial console of the new VM:")
-    sys.stdout.write("".join(f"    {line}\n" for line in on.harvester.console(NAMESPACE, IMPORTED).splitlines()))
-    _say(f"the guest itself said {marker!r}: the VM that runs is the one that was in the vCenter")
+    sys.stdout.write(
+        "".join(f"    {line}\n" for line in on.harvester.console(NAMESPACE, on.scene.imported).splitlines())
+    )
+    _say(f"the guest itself said {marker!r}: the VM that runs is the one that was in the {on.scene.place}")
+    wait(lambda: not on.scene.left(), what=f"the import left {on.scene.left()} at the source", log=on.operator.log)
+    _say(f"nothing that the export made is left in the {on.scene.place}")
 
 
 def _kubectl(cluster: KubeCluster, *words: str, stdin: str | None = None, begin: str = "", quiet: bool = False) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from thresher.model.units import GIB, KIB, MIB, SECTOR
+from thresher.model.units import GIB, KIB, MIB, SECTOR, Bytes
+from thresher.samples.disk import sample_disk
 
 _STEP = 1 * MIB
 
@@ -117,6 +118,17 @@ def make(case: Case, raw: Path, folder: Path) -> Path:
     command = ["qemu-img", "convert", "-q", "-f", "raw", "-O", case.format, *compress, *options]
     subprocess.run([*command, str(raw), str(image)], check=True)
     return image
+
+
+def sample_raw(path: Path, capacity: Bytes, seed: int, *, marker: str | None = None, data: Bytes) -> Path:
+    """The sample disk as a sparse raw file; see :func:`thresher.samples.disk.sample_disk`."""
+    with path.open("wb") as file:
+        file.truncate(capacity)
+        for extent in sample_disk(capacity, seed, marker=marker, data=data):
+            assert extent.data is not None, "its zeros are what lies between"
+            file.seek(extent.offset)
+            file.write(extent.data)
+    return path
 
 
 def stream_vmdk(raw: Path, image: Path) -> Path:

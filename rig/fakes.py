@@ -47,6 +47,9 @@ class World:
         trouble: for each point where a call may fail, what happens there: "" for nothing, ``error``,
             ``kill``, ``cancel``, or ``refuse`` for an error that no retry helps.
         made_from: the description that the new VM was made from.
+        leaves_copies: whether an export copies the disks at the source first, as OpenStack's does.
+        copies: the power cycle of the source VM that the copies there are of; None where there are none.
+        owner: whose copies they are, or were.
         calls: the names of the calls that took effect.
     """
 
@@ -61,6 +64,9 @@ class World:
     made_from: SourceVM | None = None
     target_findings: tuple[Loss, ...] = ()
     trouble: Iterator[str] = field(default_factory=lambda: iter(()))
+    leaves_copies: bool = False
+    copies: int | None = None
+    owner: str = ""
     calls: list[str] = field(default_factory=list)
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     cycle: int = 0
@@ -172,12 +178,26 @@ class FakeSource:
         return replace(self._world.vm, power=power)
 
     @asynccontextmanager
-    async def export(self, vm: SourceVM) -> AsyncIterator[Export]:
+    async def export(self, vm: SourceVM, owner: str) -> AsyncIterator[Export]:
         """Open the disks; refused while the VM is not off."""
         await self._call("export")
         if self._world.power not in (None, PowerState.OFF):
             raise SourceError(f"{vm.name} is not off. Shut it down.")
+        if self._world.leaves_copies:
+            fresh = self._world.copies == self._world.cycle
+            assert self._world.copies is None or self._world.owner == owner, "nobody finds these copies any more"
+            self._world.calls += [] if fresh else ["copy"]
+            self._world.copies, self._world.owner = self._world.cycle, owner
         yield Export(tuple(DiskStream(disk, disk.format, None) for disk in vm.disks))
+        await self._world.point("export")
+        self._world.copies = None
+
+    async def sweep(self, owner: str) -> None:
+        """Remove the copies; it may fail before or after."""
+        await self._call("sweep", refusable=True)
+        if owner == self._world.owner:
+            self._world.copies = None
+        await self._world.point("sweep")
 
     async def power_state(self, vm: SourceVM) -> PowerState:
         """Whether it runs now."""
@@ -217,8 +237,9 @@ class FakeTransfer:
     async def run(self, export: Export, paths: Mapping[str, Path], progress: ProgressSink) -> Mapping[str, DiskResult]:
         """Copy every disk in two halves; finished ones are not done again."""
         results = {}
+        read = self._world.cycle if self._world.copies is None else self._world.copies
         for number, stream in enumerate(export.disks):
-            path, now = paths[stream.disk.key], f"cycle {self._world.cycle}"
+            path, now = paths[stream.disk.key], f"cycle {read}"
             before = path.read_text().splitlines() if path.exists() else []
             for half in range(len(before), 2):
                 await self._world.point("transfer", refusable=True)

@@ -28,8 +28,17 @@ apt_ensure() {
     command -v apt-get >/dev/null || { echo "Please install by hand (no apt-get here): $missing" >&2; exit 1; }
     say "installing Debian packages: $missing"
     as_root apt-get update -qq
+    start_no_services
     # shellcheck disable=SC2086 # a list of words
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+POLICY=/usr/sbin/policy-rc.d
+start_no_services() { # the rig runs servers of its own: those of the packages must not start (invoke-rc.d(8))
+    [ -e $POLICY ] && return
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $POLICY >/dev/null
+    as_root chmod 755 $POLICY
+    trap 'as_root rm -f $POLICY' EXIT
 }
 
 find_python() { # the first Python that is new enough and can make a virtual environment

@@ -137,8 +137,15 @@ class Source(Protocol):
         """The one VM of that name. Raises SourceNotFound, listing the candidates of an ambiguous name."""
         ...
 
-    def export(self, vm: SourceVM) -> AbstractAsyncContextManager[Export]:
-        """Open the disks of a VM that is off; on an exception what it took at the source is given back."""
+    def export(self, vm: SourceVM, owner: str) -> AbstractAsyncContextManager[Export]:
+        """Open the disks of a VM that is off; on an exception what it took at the source is given back.
+
+        Args:
+            vm: as :meth:`find` described it.
+            owner: who it is for, such as an import's UID. What has to be made at the source for a while is named
+                after it, so that a later export for the same one goes on with it, unless the VM has run since, and
+                :meth:`Leftovers.sweep` finds it.
+        """
         ...
 
 
@@ -159,6 +166,21 @@ class Power(Protocol):
 
     async def power_on(self, vm: SourceVM) -> None:
         """Switch it on again."""
+        ...
+
+
+class Leftovers(Protocol):
+    """The optional ability of a source where exports leave copies for the next one to go on with."""
+
+    async def sweep(self, owner: str) -> None:
+        """Remove what exports for ``owner`` left at the source; doing it twice is doing it once.
+
+        Args:
+            owner: as it was given to :meth:`Source.export`.
+
+        Raises:
+            SourceError: something is left, which the message names.
+        """
         ...
 
 

@@ -6,32 +6,44 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
-from rig.demo_cluster import EXAMPLE
+from rig.demo_scenes import EXAMPLES
 
 EVENTS = ("Valid", "Copying", "Exported", "Submitted", "ImagesReady", "Created", "Running")
+OWN = {"endpoint", "username", "password", "project_name", "domain_name"}
+"""What a user writes into an example."""
 
 
-def test_the_example_becomes_a_running_vm_and_nothing_is_left(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "rig.demo_cluster"],
+@pytest.mark.parametrize(
+    ("source", "example", "kind", "vm"),
+    [
+        ("vcenter", "vmware.yaml", "vmwaresource", "web-1"),
+        ("openstack", "openstack.yaml", "openstacksource", "web-2"),
+    ],
+)
+def test_the_example_becomes_a_running_vm_and_nothing_is_left(
+    tmp_path: Path, source: str, example: str, kind: str, vm: str
+) -> None:
+    done = subprocess.run(  # noqa: S603 - a word of this file
+        [sys.executable, "-m", "rig.demo_cluster", source],
         check=False,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=500,
         env=os.environ | {"TMPDIR": str(tmp_path)},
     )
     out = done.stdout
     assert done.returncode == 0, out + done.stderr
-    shown = out.partition("kubectl apply -f examples/vmware.yaml")[2].partition("secret/")[0]
-    for line in EXAMPLE.read_text().splitlines():
+    shown = out.partition(f"kubectl apply -f examples/{example}")[2].partition("secret/")[0]
+    for line in (EXAMPLES / example).read_text().splitlines():
         told = yaml.safe_load(line.strip().removeprefix("- ")) if line.strip() and not line.startswith("#") else None
-        if not isinstance(told, dict) or not {"endpoint", "password"} & set(told):
+        if not isinstance(told, dict) or not OWN & set(told):
             assert f"    {line}\n" in shown, f"the manifests differ from the example: {line}"
-    source, vmi = out.partition("==> kubectl get vmwaresource.migration")[2].split("virtualmachineimport.migration", 1)
-    assert re.search(r"vcenter +clusterReady", source)
-    assert re.search(r"web-1 +virtualMachineRunning +100 +web-1-imported", vmi)
+    seen, vmi = out.partition(f"==> kubectl get {kind}.migration")[2].split("virtualmachineimport.migration", 1)
+    assert re.search(rf"{source} +clusterReady", seen)
+    assert re.search(rf"{vm} +virtualMachineRunning +100 +{vm}-imported", vmi)
     events = vmi.partition("Events:")[2].partition("==>")[0]
     assert all(re.search(rf"Normal +{reason} .* thresher +\S", events) for reason in EVENTS), events
     announced = re.search(r"will say '(proof [0-9a-f]{8})'", out)

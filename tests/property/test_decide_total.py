@@ -21,6 +21,7 @@ from thresher.imports.actions import (
     ShutDownGuest,
     StartVm,
     SubmitImages,
+    Sweep,
     TransferDisks,
     Wait,
 )
@@ -63,6 +64,7 @@ recorded = st.builds(
     shutdown_asked=times,
     power_off_asked=times,
     start_asked=times,
+    copies=st.sampled_from(["", "uid"]),
     remakes=st.integers(0, 5),
     tries=st.lists(tries, max_size=3).map(tuple),
     gave_up=maybe_failure,
@@ -129,6 +131,10 @@ def test_there_is_always_an_action_and_it_is_a_safe_one(spec: ImportSpec, seen: 
         assert seen.recorded.touched
     if isinstance(action, CleanUp):
         assert seen.target.state is not TargetState.RUNNING
+    if isinstance(action, Sweep):
+        assert seen.recorded.copies
+    if isinstance(action, Finish | Fail) and seen.recorded.copies:
+        assert seen.recorded.of(Step.SWEEP) is not None, "what may be left at the source was not even tried to remove"
     if isinstance(action, Wait) and action.until is not None:
         assert action.until > NOW
     if isinstance(action, CreateVm):

@@ -45,7 +45,8 @@ def run_to_the_end(world: World, spec: ImportSpec) -> Outcome | None:
         world.killed = False
         source, target = FakeSource(world), FakeTarget(world)
         power = None if world.power is None else source
-        ports = Ports(source, FakeTransfer(world), target, power, target, target)
+        leftovers = source if world.leaves_copies else None
+        ports = Ports(source, FakeTransfer(world), target, power, target, target, leftovers)
         phases = [START]
         hooks = Hooks(
             on_status=partial(note, phases),
@@ -81,6 +82,7 @@ def assert_the_table_allows(phases: list[Phase]) -> None:
     autostarts=st.booleans(),
     boots=st.booleans(),
     foreign=st.booleans(),
+    leaves_copies=st.booleans(),
     force=st.booleans(),
     skip=st.booleans(),
     strategy=st.sampled_from([None, RunStrategy.HALTED, RunStrategy.RERUN_ON_FAILURE]),
@@ -93,6 +95,7 @@ def test_every_import_ends_well_or_leaves_the_source_as_it_was(  # noqa: PLR0913
     autostarts: bool,
     boots: bool,
     foreign: bool,
+    leaves_copies: bool,
     force: bool,
     skip: bool,
     strategy: RunStrategy | None,
@@ -110,6 +113,7 @@ def test_every_import_ends_well_or_leaves_the_source_as_it_was(  # noqa: PLR0913
             autostarts=autostarts,
             boots=boots,
             new_vm="foreign" if foreign else None,
+            leaves_copies=leaves_copies,
             trouble=iter(trouble),
         )
         outcome = run_to_the_end(world, spec)
@@ -119,11 +123,14 @@ def test_every_import_ends_well_or_leaves_the_source_as_it_was(  # noqa: PLR0913
     if outcome is not None:
         assert TABLE[outcome.status.phase].terminal
         assert (outcome.failure is None) == TABLE[outcome.status.phase].succeeded
+    if outcome is not None:
+        assert world.copies is None or outcome.left is not None
     if outcome is not None and outcome.failure is None:
         assert world.new_vm == "ours"
         assert world.new_vm_runs == (outcome.status.phase is Phase.RUNNING)
     elif power is PowerState.ON and not world.new_vm_runs and not finished_halted(world, strategy):
-        assert world.power is PowerState.ON
+        told = outcome is not None and outcome.not_restored is not None  # a source that refuses to be asked
+        assert world.power is PowerState.ON or (told and trouble[-1] == "refuse")
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,6 +1,8 @@
 """A world in, one run of an import, a world out."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -46,7 +48,8 @@ class Runner:
     async def run(self, spec: ImportSpec = SPEC, policy: Policy | None = None) -> Outcome:
         source, target = FakeSource(self.world), FakeTarget(self.world)
         power = None if self.world.power is None else source
-        ports = Ports(source, FakeTransfer(self.world), target, power, target, target)
+        leftovers = source if self.world.leaves_copies else None
+        ports = Ports(source, FakeTransfer(self.world), target, power, target, target, leftovers)
         hooks = Hooks(
             on_status=self.statuses.append,
             on_record=self._record,
@@ -245,3 +248,61 @@ def test_a_source_with_power_needs_a_target_that_can_discard(tmp_path: Path) -> 
     made = world(tmp_path, power=PowerState.ON)
     with pytest.raises(ValueError, match="discard"):
         Ports(FakeSource(made), FakeTransfer(made), FakeTarget(made), power=FakeSource(made))
+
+
+@pytest.mark.parametrize("boots", [True, False])
+def test_what_an_export_copied_at_the_source_is_gone_when_the_import_has_ended(tmp_path: Path, *, boots: bool) -> None:
+    runner = Runner(world(tmp_path, power=PowerState.ON, leaves_copies=True, boots=boots))
+    outcome = asyncio.run(runner.run())
+    assert (outcome.failure is None) == boots
+    assert "sweep" in runner.world.calls
+    assert runner.world.copies is None
+    assert outcome.left is None
+
+
+def test_the_sweep_of_a_source_that_refuses_it_does_not_hide_the_imports_success(tmp_path: Path) -> None:
+    runner = Runner(world(tmp_path, leaves_copies=True))
+    runner.world.trouble = refusing_sweeps(runner.world)
+    outcome = asyncio.run(runner.run())
+    assert outcome.failure is None
+    assert runner.world.new_vm_runs
+    assert outcome.left is not None
+    assert outcome.left.reason == "SourceDenied"
+    assert f"thresher-{runner.recorded.copies}-" in outcome.left.message
+    said = next(c for c in outcome.status.conditions if c.type == "CopiesRemoved")
+    assert (said.status, said.message) == ("False", outcome.left.message)
+
+
+def refusing_sweeps(at: World) -> Iterator[str]:
+    """Trouble from the moment on that the new VM runs: nothing else is asked of the source then."""
+    while True:
+        yield "refuse" if at.new_vm_runs else ""
+
+
+def test_a_source_that_leaves_nothing_is_not_swept(tmp_path: Path) -> None:
+    runner = Runner(world(tmp_path))
+    outcome = asyncio.run(runner.run())
+    assert "sweep" not in runner.world.calls
+    assert "CopiesRemoved" not in {c.type for c in outcome.status.conditions}
+
+
+@pytest.mark.parametrize(("copies", "copied"), [(1, 0), (0, 1)])
+def test_an_earlier_runs_copies_are_gone_on_with_unless_the_vm_has_run_since(
+    tmp_path: Path, copies: int, copied: int
+) -> None:
+    runner = Runner(
+        world(tmp_path, power=PowerState.OFF, leaves_copies=True, cycle=1, copies=copies, owner="an-earlier-run")
+    )
+    runner.recorded = Recorded(accepted=True, copies="an-earlier-run", power_when_found=PowerState.OFF)
+    assert asyncio.run(runner.run()).failure is None
+    assert runner.world.calls.count("copy") == copied
+    assert (tmp_path / "disk-0.raw").read_text() == "cycle 1\n" * 2
+
+
+@pytest.mark.parametrize("point", range(40))
+def test_an_interrupted_import_leaves_no_copies_at_the_source(tmp_path: Path, point: int) -> None:
+    trouble = iter([""] * point + ["cancel"])
+    runner = Runner(world(tmp_path, power=PowerState.ON, leaves_copies=True, trouble=trouble))
+    with suppress(asyncio.CancelledError):
+        asyncio.run(runner.run())
+    assert runner.world.copies is None

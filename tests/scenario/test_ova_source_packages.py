@@ -94,7 +94,7 @@ def exported(location: str, use: Callable[[Export], T], name: str = "web") -> T:
     async def run() -> T:
         async with OvaSource(location, ACCESS) as source:
             vm = await source.find(name)
-            async with source.export(vm) as export:
+            async with source.export(vm, "import-1") as export:
                 return await asyncio.to_thread(use, export)
 
     return asyncio.run(run())

@@ -80,7 +80,7 @@ class Exporting:
     vms: Mapping[str, SourceVM]
 
     def open(self, name: str) -> AbstractAsyncContextManager[Export]:
-        return self.source.export(self.vms[name])
+        return self.source.export(self.vms[name], "import-1")
 
     async def transfer(self, name: str, folder: Path) -> Mapping[str, DiskResult]:
         paths = {disk.key: folder / f"{name}-{disk.key}.raw" for disk in self.vms[name].disks}
@@ -152,7 +152,7 @@ def test_disks_are_matched_by_their_place_whatever_their_order(vc: VCenter, tmp_
     async def act(ex: Exporting) -> list[tuple[str, bytes]]:
         turned = replace(ex.vms["web"], disks=ex.vms["web"].disks[::-1])
         paths = {disk.key: tmp_path / disk.key for disk in turned.disks}
-        async with ex.source.export(turned) as export:
+        async with ex.source.export(turned, "import-1") as export:
             assert [one.disk for one in export.disks] == list(turned.disks)
             await ThreadTransfer(Options(durable=False)).run(export, paths, lambda _: None)
         return [(disk.bus, paths[disk.key].read_bytes()) for disk in turned.disks]
@@ -184,7 +184,7 @@ def test_a_disk_that_the_export_lacks_is_named(vc: VCenter) -> None:
     async def act(ex: Exporting) -> None:
         vm = ex.vms["web"]
         more = replace(vm, disks=(*vm.disks, replace(vm.disks[0], key="2099", unit=9)))
-        async with ex.source.export(more):
+        async with ex.source.export(more, "import-1"):
             raise AssertionError("a disk is missing")
 
     with pytest.raises(SourceError, match=r"lacks its disk 2099 \(pvscsi 0:9\)"):
@@ -195,7 +195,7 @@ def test_a_disk_that_the_export_lacks_is_named(vc: VCenter) -> None:
 def test_a_disk_that_nobody_described_is_named(vc: VCenter) -> None:
     async def act(ex: Exporting) -> None:
         fewer = replace(ex.vms["web"], disks=ex.vms["web"].disks[:2])
-        async with ex.source.export(fewer):
+        async with ex.source.export(fewer, "import-1"):
             raise AssertionError("a disk would be lost")
 
     with pytest.raises(SourceError, match="VirtualAHCIController0:3"):
@@ -456,7 +456,7 @@ def test_a_cancellation_during_any_request_leaves_nothing(vc: VCenter, request_n
             vm = (await inventory(opened))["web"]
 
             async def held() -> None:
-                async with opened.export(vm):
+                async with opened.export(vm, "import-1"):
                     pass
 
             entered.requests, entered.victim = request_number, asyncio.create_task(held())

@@ -64,7 +64,7 @@ class Lab:
             async with connection(self.vc) as entered:
                 opened = source(entered, ExportLimits())
                 vm = (await inventory(opened))["web"]
-                async with opened.export(vm) as export:
+                async with opened.export(vm, "import-1") as export:
                     paths = {vm.disks[0].key: self.target}
                     return (await ThreadTransfer(Options()).run(export, paths, lambda _: None))[vm.disks[0].key]
 
@@ -81,7 +81,7 @@ class Lab:
         async def run() -> str:
             async with connection(self.vc) as entered:
                 opened = source(entered, ExportLimits())
-                async with opened.export((await inventory(opened))["web"]) as export:
+                async with opened.export((await inventory(opened))["web"], "import-1") as export:
                     found = export.disks[0].bytes
                     assert found is not None
                     assert not found.seekable

@@ -306,6 +306,15 @@ def test_a_ca_vouches(tmp_path: Path) -> None:
         assert not tls.requests[1:], "nothing was sent to a server that is not trusted"
 
 
+def test_the_servers_own_certificate_vouches_where_it_is_given_as_the_ca(tmp_path: Path) -> None:
+    (tmp_path / "d.bin").write_bytes(CONTENT)
+    with serve(tmp_path, tls=True) as tls, serve(tmp_path, tls=True) as other:
+        own, others = (ssl.get_server_certificate(("127.0.0.1", urlsplit(web.url).port or 0)) for web in (tls, other))
+        assert everything(HttpFile(f"{tls.url}d.bin", HttpAccess(ca_pem=own, timeout_s=5))) == CONTENT
+        with pytest.raises(SourceUntrusted):
+            HttpFile(f"{tls.url}d.bin", HttpAccess(ca_pem=others, timeout_s=5)).open()
+
+
 def shown(message: str) -> str:
     """The fingerprint in a message, as plain digits."""
     return message.partition("fingerprint ")[2].split(".")[0].split(",")[0].replace(":", "").lower()

@@ -69,6 +69,11 @@ def test_an_import_from_a_file_needs_none_of_them() -> None:
     assert ports_of(source("OvaSource", "{url: 'http://files.example.org/vm.ova'}"), VM) == ()
 
 
+def test_an_import_from_openstack_needs_none_of_vcenters_ports() -> None:
+    spec = "{endpoint: 'https://cloud.example.org:5000', region: RegionOne, credentials: {name: login}}"
+    assert ports_of(source("OpenstackSource", spec), VM) == ()
+
+
 def test_each_port_that_is_closed_is_a_warning_that_names_it_and_says_what_to_open() -> None:
     async def probe(_host: str, port: int) -> str:
         return "Connection refused" if port == 902 else ""

@@ -25,16 +25,19 @@ class OpenstackSourceSpec(LimitedSpec):
     """Where an OpenStack is and how to log in."""
 
     endpoint: HttpUrl = Field(
-        repr=False, description="Address of Keystone, such as https://openstack.example.com/identity."
+        repr=False,
+        description="Address of Keystone, such as https://openstack.example.com/identity, with or without /v3.",
     )
     region: str = Field(min_length=1, description="Region to look in.")
     credentials: SecretReference = Field(
-        description="Secret with username, password, project_name and domain_name, and optionally ca_cert: "
-        "the PEM certificate of the CA."
+        description="Secret with username, password, project_name and domain_name, or in their place "
+        "application_credential_id and application_credential_secret; and optionally ca_cert: the PEM certificate "
+        "of the CA."
     )
     upload_image_retry_count: _RetryCount = Field(
         default=DEFAULT_UPLOAD_RETRY_COUNT,
-        description="How often to look whether an image of a volume is ready; 0 means the default.",
+        description="How often to look at a snapshot, volume or image that does not change, before the export of its "
+        "disk has failed; 0 means the default.",
     )
     upload_image_retry_delay: _RetryDelay = Field(
         default=DEFAULT_UPLOAD_RETRY_DELAY_S,

@@ -130,7 +130,7 @@ def inventory(manifests: tuple[str, ...], output: Listing) -> None:
 @click.option("--imports", type=AT_LEAST_ONE, default=4, show_default=True, metavar="N", help="Imports at once.")
 @click.option(
     "--disks-per-source", type=AT_LEAST_ONE, default=8, show_default=True, metavar="N",
-    help="Disks read at once from one vCenter.",
+    help="Disks read at once from one vCenter or OpenStack.",
 )  # fmt: skip
 @click.option(
     "--disks-per-host", type=AT_LEAST_ONE, default=4, show_default=True, metavar="N",

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from thresher.api.manifests import AnySource, Manifests
+from thresher.api.openstack import OpenstackSource
 from thresher.cli.choices import Report
 from thresher.cli.inventory import only_source, ready_source
 from thresher.cli.manifests import read_manifests
@@ -95,6 +96,10 @@ def run(files: Sequence[str], options: Options) -> None:
 
 async def _look(manifest: AnySource, manifests: Manifests, options: Options) -> tuple[Sequence[SourceVM], float | None]:
     """The VMs that are meant, and the bandwidth where it is to be measured."""
+    if options.probe and isinstance(manifest, OpenstackSource):
+        raise UsageError(
+            "an OpenStack gives a disk only after it copied it whole, so --probe is none: give --bandwidth"
+        )
     async with ready_source(manifest, manifests) as source:
         every = await source.inventory()
         vms = [vm for vm in every if _meant(vm, options)]

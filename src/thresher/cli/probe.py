@@ -23,7 +23,7 @@ async def bandwidth(source: Source, vms: Sequence[SourceVM]) -> float:
     if not able:
         raise SourceNotFound("no VM is off that the bandwidth could be measured with: give --bandwidth instead")
     largest = max(able, key=lambda vm: max(disk.capacity or 0 for disk in vm.disks))
-    async with source.export(largest) as export:
+    async with source.export(largest, "probe") as export:
         disks = [disk.bytes for disk in export.disks if disk.bytes is not None]
         if not disks:
             raise SourceNotFound(f"the disks of {largest.name!r} are blank: give --bandwidth instead")

@@ -80,6 +80,8 @@ def _describe(one: Finished) -> dict[str, JsonValue]:
         "message": one.message or one.outcome.status.message,
         "vm": one.outcome.vm.name if one.outcome.vm else None,
         "disks": [_disk(key, path, results.get(key)) for key, path in one.paths.items()],
+        "source_not_restored": one.outcome.not_restored.message if one.outcome.not_restored else None,
+        "left_at_source": one.outcome.left.message if one.outcome.left else None,
         "findings": [f"{loss.subject}: {loss.message}" for loss in one.outcome.status.findings],
         "running": one.state.running if one.state else False,
         "vm_state": one.state.message if one.state else "",
@@ -132,6 +134,10 @@ def _lines(one: Finished) -> Iterator[str]:
         yield f"folder: {next(iter(one.paths.values())).parent}"
     for loss in one.outcome.status.findings:
         yield f"{loss.severity.value}: {loss.subject}: {loss.message}"
+    if one.outcome.not_restored is not None:
+        yield f"warning: the source VM was switched off and not on again: {one.outcome.not_restored.message}"
+    if one.outcome.left is not None:
+        yield f"warning: copies may be left at the source: {one.outcome.left.message}"
     if one.state is not None:
         yield f"VM: {one.state.message}"
     if one.console:

@@ -110,6 +110,7 @@ class _Run:
         self._boot = boot
         self._report = report
         self._said: tuple[str, str] | None = None
+        self._left = ""
 
     async def drive(self) -> Finished:
         """Drive the import to its end. What stops this one does not stop the others of the same manifests."""
@@ -152,6 +153,10 @@ class _Run:
         if said != self._said:
             self._said = said
             self._line(": ".join(part for part in said if part))
+        left = next((c.message for c in status.conditions if c.type == "CopiesRemoved"), "")
+        if left and left != self._left:  # an interrupted run has no other last words
+            self._left = left
+            self._line(f"copies are still at the source: {left}")
 
     def _line(self, text: str) -> None:
         self._report.line(f"{datetime.now().astimezone():%H:%M:%S} {self._label} {text}")

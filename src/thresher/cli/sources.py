@@ -26,7 +26,9 @@ def check(files: Sequence[str], output: Output, *, watch: bool) -> int:
     """
     manifests = read_manifests(files)
     if not manifests.sources:
-        raise UsageError(f"there is no source in {', '.join(files)}: add a VmwareSource or an OvaSource")
+        raise UsageError(
+            f"there is no source in {', '.join(files)}: add a VmwareSource, an OpenstackSource or an OvaSource"
+        )
     if watch:
         asyncio.run(_watch_all(manifests))
     statuses = asyncio.run(_look_at_all(manifests))

@@ -114,6 +114,13 @@ class RestorePower:
 
 
 @dataclass(frozen=True, slots=True)
+class Sweep:
+    """Remove what exports left at the source. ``copies`` is forgotten after."""
+
+    step = Step.SWEEP
+
+
+@dataclass(frozen=True, slots=True)
 class Accept:
     """Record that the checks passed, and the source VM's power state before anything is touched."""
 
@@ -177,6 +184,7 @@ Doing = (
     | CleanUp
     | Halt
     | RestorePower
+    | Sweep
 )
 """Actions that reach out of the process. Each can fail, and is counted under its ``step``."""
 

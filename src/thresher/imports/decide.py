@@ -29,6 +29,7 @@ from thresher.imports.actions import (
     ShutDownGuest,
     StartVm,
     SubmitImages,
+    Sweep,
     TransferDisks,
     Wait,
 )
@@ -193,7 +194,9 @@ def _suspended(spec: ImportSpec, observed: Observed, now: datetime, policy: Poli
             return restore
     elif observed.left_behind and not observed.is_off:
         return _attempt(CleanUp(_STALE), spec, observed, now, policy)
-    return _attempt(Halt(), spec, observed, now, policy) if observed.moving else Rest()
+    if observed.moving:
+        return _attempt(Halt(), spec, observed, now, policy)
+    return _swept(Rest(), spec, observed, now, policy)
 
 
 _DECIDERS: Mapping[Phase, Decider] = MappingProxyType(
@@ -213,7 +216,20 @@ _SETTLED = frozenset(Phase) - _DECIDERS.keys()
 
 
 def _settle(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
-    """Put right what has to be, then end."""
+    """Put right what has to be, then remove what is left at the source, then end."""
+    action = _settled(phase, spec, observed, now, policy)
+    return _swept(action, spec, observed, now, policy) if isinstance(action, Finish | Fail) else action
+
+
+def _swept(end: Finish | Fail | Rest, spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    """Remove what is left at the source before ``end``."""
+    if not observed.recorded.copies:
+        return end
+    sweep = _attempt(Sweep(), spec, observed, now, policy)
+    return end if isinstance(sweep, GiveUp) else sweep  # the status and the outcome say what is left
+
+
+def _settled(phase: Phase, spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
     if is_finished(spec, observed):
         return Finish()
     failure = observed.recorded.gave_up

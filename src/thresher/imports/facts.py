@@ -3,10 +3,13 @@
 Disks and images are always summarised by content: all of them, or any of them, never the first or the last.
 """
 
-from thresher.imports.observed import DiskState, Failure, ImageState, Observed, TargetState
+from dataclasses import replace
+
+from thresher.imports.observed import DiskState, Failure, ImageState, Observed, Step, TargetState
 from thresher.imports.phases import Fact
 from thresher.imports.strategy import effective_run_strategy, shall_run
 from thresher.model.errors import PreflightError
+from thresher.model.naming import copies_prefix
 from thresher.model.spec import ImportSpec, RunStrategy, Verify
 from thresher.model.vm import Loss, PowerState, Severity
 
@@ -112,6 +115,15 @@ def preflight_failure(spec: ImportSpec, observed: Observed) -> Failure:
     found = blockers(spec, observed)
     lines = [f"{loss.rule}: {loss.subject}: {loss.message}" for loss in found]
     return Failure.of(PreflightError("Nothing was touched, because " + " ".join(lines)))
+
+
+def left_at_source(observed: Observed) -> Failure | None:
+    """Why copies may be left at the source, and how to tell them from what is not ours; None where none are."""
+    tries, owner = observed.recorded.of(Step.SWEEP), observed.recorded.copies
+    if tries is None or not owner:
+        return None
+    look = f"Whatever is left at the source has a name that begins with {copies_prefix(owner)}: remove it there."
+    return replace(tries.failure, message=f"{tries.failure.message} {look}")
 
 
 def disks_done(observed: Observed) -> bool:

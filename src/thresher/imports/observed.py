@@ -47,6 +47,7 @@ class Step(StrEnum):
     CLEAN_UP = "clean up"
     HALT = "halt"
     RESTORE = "restore"
+    SWEEP = "sweep"
 
 
 class DiskState(StrEnum):
@@ -162,6 +163,8 @@ class Recorded:
             makes us ask again.
         power_off_asked: when the source VM was switched off; likewise.
         start_asked: when the new VM was started.
+        copies: whose copies of the disks the source may hold, as it was given to :meth:`thresher.ports.Source.export`;
+            written down before the first can be made, so that a crash cannot hide them. "" where there are none.
         remakes: how many times failed images were made again.
         failures: of all steps together; what the import's budget is spent on.
         tries: the steps that fail at present.
@@ -174,6 +177,7 @@ class Recorded:
     shutdown_asked: datetime | None = None
     power_off_asked: datetime | None = None
     start_asked: datetime | None = None
+    copies: str = ""
     remakes: int = 0
     failures: int = 0
     tries: tuple[Tries, ...] = ()
@@ -206,6 +210,10 @@ class Recorded:
     def rested(self) -> "Recorded":
         """The import is suspended and the source VM as it was found: it goes on as if it had not been touched."""
         return replace(self.restored(), start_asked=None, tries=(), failures=0)
+
+    def swept(self) -> "Recorded":
+        """The source holds no copies any more."""
+        return replace(self, copies="")
 
     def another_run(self) -> "Recorded":
         """The user starts again: failures are forgiven, what was done to the source VM is not forgotten."""

@@ -234,6 +234,8 @@ or a suspension takes effect wherever the import stood.
   AgentConnected. Without one within the boot wait (15 minutes) the import fails and says so. The new VM is then
   left running and the source VM off, as the two must never run at once: whoever looks at the console decides.
 - What failed is tried again ever more slowly; the condition `Retrying` says what, why, how often and when next.
+- What an export copies at the source for a while (OpenStack) is removed there when the import ends, however it
+  ends. Where that fails, the import's own result stands, and the condition `CopiesRemoved` says what may be left.
 - A VM that was off is created and not started: the import is then finished, and its status word stays
   `virtualMachineCreated`. An imported OVA is started. `runStrategy` overrides both.
 """

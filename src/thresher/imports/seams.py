@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from thresher.imports.observed import Failure, Recorded
 from thresher.imports.status import ImportStatus
 from thresher.model.vm import SourceVM
-from thresher.ports import Discard, DiskResult, Power, Preflight, ProgressSink, Source, Target, Transfer
+from thresher.ports import Discard, DiskResult, Leftovers, Power, Preflight, ProgressSink, Source, Target, Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Ports:
         power: None for a source whose VMs are always off.
         preflight: None where the target has nothing to say beforehand.
         discard: needed with ``power``: copies of a VM that runs again are stale.
+        leftovers: None for a source where exports leave nothing.
     """
 
     source: Source
@@ -30,6 +31,7 @@ class Ports:
     power: Power | None = None
     preflight: Preflight | None = None
     discard: Discard | None = None
+    leftovers: Leftovers | None = None
 
     def __post_init__(self) -> None:
         if self.power is not None and self.discard is None:
@@ -73,9 +75,13 @@ class Outcome:
         vm: the source VM, where it was found.
         results: what each disk's transfer proved, by the disk's key.
         failure: why it failed; None where it did what was asked.
+        left: why copies may be left at the source, whatever became of the import itself; None where none are.
+        not_restored: why the source VM, which ran before, could not be switched on again; None where nothing is owed.
     """
 
     status: ImportStatus
     vm: SourceVM | None
     results: dict[str, DiskResult]
     failure: Failure | None = None
+    left: Failure | None = None
+    not_restored: Failure | None = None

@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from thresher.imports.facts import disks_done, facts_of, findings_of, images_ready, owes_power, preflight_failure
+from thresher.imports.facts import (
+    disks_done,
+    facts_of,
+    findings_of,
+    images_ready,
+    left_at_source,
+    owes_power,
+    preflight_failure,
+)
 from thresher.imports.observed import (
     DiskSeen,
     DiskState,
@@ -129,7 +137,7 @@ def derive(
         message=message,
         percent=_percent(observed, at),
         import_conditions=stamp(_import_conditions(observed, at), previous.import_conditions, now),
-        conditions=stamp(conditions, previous.conditions, now),
+        conditions=stamp((*conditions, *_copies(observed)), previous.conditions, now),
         disks=_rows(observed, previous, now),
         findings=findings_of(spec, observed),
     )
@@ -234,6 +242,16 @@ def _alive(spec: ImportSpec, observed: Observed) -> tuple[Condition, ...]:
     if alive:
         return (Condition("GuestAlive", Truth.TRUE, "AgentConnected"),)
     return (Condition("GuestAlive", Truth.FALSE, "NoSignOfLife", "No guest agent has connected yet."),)
+
+
+def _copies(observed: Observed) -> tuple[Condition, ...]:
+    """Whether copies that were made at the source are removed; nothing where none are there."""
+    if not observed.recorded.copies:
+        return ()
+    left = left_at_source(observed)
+    if left is not None:
+        return (Condition("CopiesRemoved", Truth.FALSE, left.reason, left.message),)
+    return (Condition("CopiesRemoved", Truth.FALSE, "NotYet"),)
 
 
 def _preflight(observed: Observed, phase: Phase, failure: Failure | None) -> Condition:

@@ -7,6 +7,7 @@ are done, and are reported all the same.
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from uuid import uuid4
 
 from thresher.imports.actions import (
     Accept,
@@ -27,11 +28,12 @@ from thresher.imports.actions import (
     ShutDownGuest,
     StartVm,
     SubmitImages,
+    Sweep,
     TransferDisks,
     Wait,
 )
 from thresher.imports.decide import decide
-from thresher.imports.facts import facts_of, strategy_of
+from thresher.imports.facts import facts_of, left_at_source, strategy_of
 from thresher.imports.observed import (
     DiskSeen,
     DiskState,
@@ -113,12 +115,12 @@ class ImportRun:
             action = decide(self._spec, self._seen, self._hooks.clock(), self._policy)
             match action:
                 case Finish():
-                    return Outcome(self._status, self._seen.vm, self._results)
+                    return self._outcome(None)
                 case Fail():
-                    return Outcome(self._status, self._seen.vm, self._results, action.failure)
+                    return replace(self._outcome(action.failure), not_restored=action.not_restored)
                 case Rest():
                     self._record(self._seen.recorded.rested())
-                    return Outcome(self._status, self._seen.vm, self._results, _SUSPENDED)
+                    return self._outcome(_SUSPENDED)
                 case Wait():
                     await self._wait(action)
                 case Accept():
@@ -127,6 +129,10 @@ class ImportRun:
                     self._record(replace(self._seen.recorded, gave_up=action.failure))
                 case _:
                     await self._do(action)
+
+    def _outcome(self, failure: Failure | None) -> Outcome:
+        left = left_at_source(self._seen)
+        return Outcome(self._status, self._seen.vm, self._results, failure, left)
 
     # -- observe -----------------------------------------------------------------------------------------
 
@@ -223,6 +229,8 @@ class ImportRun:
                 await self._act_on_power(action)
             case SubmitImages() | CreateVm() | StartVm() | CleanUp():
                 await self._act_at_target(action)
+            case Sweep():
+                await self._sweep()
             case Look() | Halt():
                 pass  # every round begins with a look, and what moves an import here is this process itself
 
@@ -255,11 +263,14 @@ class ImportRun:
                 self._record(self._seen.recorded.restored())
 
     async def _check(self) -> None:
+        await self._enter()
+        await self._ports.source.check()
+        self._seen = replace(self._seen, source_ready=True)
+
+    async def _enter(self) -> None:
         if not self._entered:
             await self._session.enter_async_context(self._ports.source)
             self._entered = True
-        await self._ports.source.check()
-        self._seen = replace(self._seen, source_ready=True)
 
     async def _find(self) -> None:
         vm = await self._ports.source.find(self._spec.vm_name, self._spec.folder)
@@ -288,10 +299,13 @@ class ImportRun:
     async def _transfer(self) -> None:
         target, vm = self._ports.target, self._vm
         paths = {disk.key: target.disk_path(self._asked, vm, i) for i, disk in enumerate(vm.disks)}
+        owner = self._seen.recorded.copies or str(uuid4())
+        if self._ports.leftovers is not None:  # not the import's UID, which others who run the manifests have, too
+            self._record(replace(self._seen.recorded, copies=owner))
         self._mark_disks(DiskState.RUNNING)
         self._report()
         try:
-            async with self._ports.source.export(vm) as export:
+            async with self._ports.source.export(vm, owner) as export:
                 results = await self._ports.transfer.run(export, paths, self._on_progress)
         except BaseException:
             self._mark_disks(DiskState.PENDING)
@@ -321,6 +335,13 @@ class ImportRun:
             for image in self._seen.images
         )
         self._seen = replace(self._seen, images=images)
+
+    async def _sweep(self) -> None:
+        if self._ports.leftovers is None:
+            raise AssertionError("nothing is left at a source where exports leave nothing")
+        await self._enter()
+        await self._ports.leftovers.sweep(self._seen.recorded.copies)
+        self._record(self._seen.recorded.swept())
 
     async def _clean_up(self, action: CleanUp) -> None:
         if self._ports.discard is None:

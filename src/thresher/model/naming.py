@@ -21,6 +21,15 @@ _ID_LENGTH = 16
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
+def copies_prefix(owner: str) -> str:
+    """How the name of every copy begins that an import makes at its source for a while.
+
+    Args:
+        owner: who they are for; nothing at the source whose name begins otherwise is ever touched.
+    """
+    return f"thresher-{owner}-"
+
+
 def is_label(name: str) -> bool:
     """Whether ``name`` is an RFC 1123 label."""
     return len(name) <= MAX_LENGTH and _LABEL.fullmatch(name) is not None

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from thresher.model.errors import TargetDenied, TargetUnreachable, ThresherError
 from thresher.model.units import Bytes
 from thresher.operator.bandwidth import Bandwidth
+from thresher.operator.ending import AGAIN_S, ended
 from thresher.operator.events import Events
 from thresher.operator.health import Page, serve
 from thresher.operator.imports.controller import ImportController
@@ -79,11 +80,9 @@ async def _until_stopped(settings: Settings, process: Process) -> None:
     await asyncio.wait([work, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     if not work.done():
-        work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
-        return
-    await work
+        await ended(work, again_s=2 * AGAIN_S)
+    if not work.cancelled():
+        await work
 
 
 async def operate(settings: Settings, process: Process) -> None:
@@ -117,15 +116,18 @@ async def _led(kube: Kube, process: Process, ready: asyncio.Event) -> AsyncItera
 
 async def _first_failure(*parts: Awaitable[None]) -> None:
     """Run all parts; the first that fails ends the others, and its error is raised as it is."""
-    tasks = [asyncio.ensure_future(part) for part in parts]
+    tasks = [asyncio.create_task(_run(part)) for part in parts]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
+        await ended(*tasks)
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _run(part: Awaitable[None]) -> None:
+    await part
 
 
 async def _work(kube: Kube, settings: Settings, metrics: Metrics, ready: asyncio.Event) -> None:

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import yaml
 from pydantic import ValidationError
 
-from thresher.api.manifests import AnySource, Manifests
+from thresher.api.manifests import AnySource, Manifests, load_manifests
 from thresher.api.openstack import OpenstackSource
 from thresher.api.ova import OvaSource
 from thresher.api.secret import Secret
@@ -58,6 +59,11 @@ class SourceObjects:
     def ready(self) -> bool:
         """Whether the last look at it found it ready."""
         return bool((self.source.get("status") or {}).get("status") == "clusterReady")
+
+    @property
+    def leaves_copies(self) -> bool:
+        """Whether exports make copies there that are removed only when the import has ended."""
+        return isinstance(self.manifest, OpenstackSource)
 
     @property
     def fingerprint(self) -> str:
@@ -119,6 +125,19 @@ async def with_secret(kube: Kube, source: Object) -> SourceObjects:
     parts += [secret["metadata"]["uid"], secret["metadata"]["resourceVersion"]] if secret else []
     status = source.get("status") or {}
     return SourceObjects(source, secret, manifest, "/".join([*parts, str(status.get("fingerprint") or "")]))
+
+
+def as_handed_over(text: str) -> SourceObjects:
+    """A source and its Secret as a worker was given them, for what has to be put right after both are gone.
+
+    Raises:
+        UsageError: they cannot be understood.
+    """
+    objects = list(yaml.safe_load_all(text))
+    manifests = load_manifests(text)
+    source = next(each for each in objects if each["kind"] in _MODELS)
+    secret = next((each for each in objects if each["kind"] == "Secret"), None)
+    return SourceObjects(source, secret, manifests.sources[0], "as handed over")
 
 
 def shared_with(secret: Object | None, namespace: str) -> bool:

@@ -1,8 +1,8 @@
 """Hashes that can be written down in the middle and taken up again after a crash.
 
-hashlib cannot export a hash's inner state; OpenSSL's ``SHA256_CTX`` and its sisters are plain C structs, whose bytes
-are that state. They are used only to *resume*: where libcrypto is missing or another version, hashing starts at the
-first byte again, which costs reading and nothing else.
+hashlib cannot export a hash's inner state; OpenSSL's ``MD5_CTX``, ``SHA256_CTX`` and their sisters are plain C
+structs, whose bytes are that state. They are used only to *resume*: where libcrypto is missing or another version,
+hashing starts at the first byte again, which costs reading and nothing else.
 """
 
 import base64
@@ -17,7 +17,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class _Context:
-    """OpenSSL's sha.h: SHA_CTX, SHA256_CTX, SHA512_CTX.
+    """OpenSSL's md5.h and sha.h: MD5_CTX, SHA_CTX, SHA256_CTX, SHA512_CTX.
 
     Attributes:
         prefix: of the functions.
@@ -35,6 +35,7 @@ class _Context:
 
 
 _CONTEXTS = {
+    "md5": _Context("MD5", 92, 16, 64, 88),
     "sha1": _Context("SHA1", 96, 20, 64, 92),
     "sha256": _Context("SHA256", 112, 32, 64, 104),
     "sha512": _Context("SHA512", 216, 64, 128, 208),

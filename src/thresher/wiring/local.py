@@ -35,6 +35,7 @@ def local_import(
         power=source.power,
         preflight=WithRules(target),
         discard=target,
+        leftovers=source.leftovers,
     )
     return LocalImport(spec, ports, target)
 

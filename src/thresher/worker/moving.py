@@ -105,7 +105,7 @@ class ImportTransfer:
             self._vm = vm
             self._board.found(vm)
             numbers = {disk.key: number for number, disk in enumerate(vm.disks)}
-            async with source.export(vm) as export:
+            async with source.export(vm, self._spec.uid) as export:
                 await self._disks(export, numbers)
 
     async def _disks(self, export: Export, numbers: Mapping[str, int]) -> None:

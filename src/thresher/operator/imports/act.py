@@ -17,13 +17,15 @@ from thresher.imports.actions import (
     ShutDownGuest,
     StartVm,
     SubmitImages,
+    Sweep,
     TransferDisks,
 )
 from thresher.imports.facts import strategy_of
 from thresher.imports.observed import Observed
-from thresher.model.errors import SourceError, SourceUnreachable, TargetError
+from thresher.model.errors import SourceError, TargetError
 from thresher.model.spec import ImportSpec, Verify
 from thresher.model.vm import Loss, PowerState, SourceVM
+from thresher.operator.imports.held import QUEUED, Held
 from thresher.operator.imports.memory import Memory
 from thresher.operator.imports.observe import World, current, job_ended, next_attempt
 from thresher.operator.imports.preflight import scratch_findings
@@ -38,29 +40,15 @@ from thresher.operator.imports.transfer import (
     scratch_size,
     source_of,
 )
-from thresher.operator.kinds import CONFIG_MAP, JOB, ROLE, ROLE_BINDING, SECRET, SERVICE_ACCOUNT
+from thresher.operator.imports.undo import Undoing
+from thresher.operator.kinds import CONFIG_MAP, JOB, SECRET
 from thresher.operator.sessions import SourceObjects
 from thresher.ports import Power
 from thresher.targets.harvester.objects import CLAIM, Object
 from thresher.targets.harvester.target import Source
 
-QUEUED = "TransferQueued"
-"""Why a transfer is held that waits for a free slot."""
 Save = Callable[[Memory], Awaitable[None]]
 """Writes the memory down, before something depends on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The action could not be begun yet; nothing failed.
-
-    Attributes:
-        reason: CamelCase.
-        message: what is waited for.
-    """
-
-    reason: str
-    message: str
 
 
 @dataclass(slots=True)
@@ -100,10 +88,9 @@ class Hands:
                 await self.tools.target.create_vm(self._asked, self._vm, made)
             case StartVm():  # its run strategy starts it
                 self._remember(start_asked=self.tools.clock())
-            case CleanUp():
-                return await self._clean_up(action)
-            case Halt():
-                return await self._halt()
+            case CleanUp() | Halt() | Sweep():
+                self.memory, held = await Undoing(self.tools, self.spec, self.world, self.memory).do(action)
+                return held
         return None
 
     @property
@@ -119,10 +106,7 @@ class Hands:
 
     @property
     def _source(self) -> SourceObjects:
-        if self.world.source is None:
-            failure = self.world.source_failure
-            raise SourceUnreachable(failure.message if failure else "The source cannot be used.")
-        return self.world.source
+        return self.world.require_source()
 
     def _remember(self, **changes: object) -> None:
         recorded = replace(self.memory.recorded, **changes)  # type: ignore[arg-type] # the names are the fields'
@@ -175,6 +159,9 @@ class Hands:
             message = f"Waiting for a transfer to end: {tools.slots.running} of {tools.slots.limit} run already."
             return Held(QUEUED, message)
         parts = [self._source.source, *([self._source.secret] if self._source.secret else []), self.vmi]
+        if self._source.leaves_copies:
+            self._remember(copies=self.spec.uid)
+            await self.save(self.memory)  # before the worker can make any
         tools.bandwidth.learn(self._source.source)
         rate = tools.bandwidth.begins(self.spec.uid, self.spec.namespace, source_of(self.vmi))
         for kind, obj in handover(self.vmi, manifests_yaml(parts), await self._token(), rate):
@@ -218,37 +205,6 @@ class Hands:
         url = next((disk.url for disk in disks if disk.key in action.keys and disk.url), "")
         if url and not self.spec.skip_preflight:
             await require_disk(url)
-
-    async def _clean_up(self, action: CleanUp) -> Held | None:
-        await remove_transfer(self.tools, self.spec)
-        gone = await self.tools.target.discard(self.spec, self.memory.vm)
-        if not gone or self.world.job is not None or self.world.scratch is not None:
-            return Held("CleaningUp", f"What was made is being removed, because {action.why}.")
-        if action.again:
-            self.memory = replace(self.memory, recorded=self.memory.recorded.begin_again())
-        return None
-
-    async def _halt(self) -> Held | None:
-        await stop_transfer(self.tools, self.spec)
-        gone = await self.tools.target.discard(self.spec, self.memory.vm, keep_ready=True)
-        if not gone or self.world.job is not None:
-            return Held("Suspending", "What moves is being stopped, because spec.suspend is true.")
-        return None
-
-
-async def stop_transfer(tools: Tools, spec: ImportSpec) -> None:
-    """Remove the worker and what it was given; its scratch volume stays, with the ledger. Raises TargetError."""
-    name = name_of(spec.uid)
-    for kind in (JOB, CONFIG_MAP, SECRET, ROLE_BINDING, ROLE, SERVICE_ACCOUNT):
-        await tools.kube.delete(kind, spec.namespace, name)
-    tools.slots.give_back(spec.uid)
-    tools.bandwidth.ends(spec.uid)
-
-
-async def remove_transfer(tools: Tools, spec: ImportSpec) -> None:
-    """Remove everything that served the transfer, the worker first. Raises TargetError."""
-    await stop_transfer(tools, spec)
-    await tools.kube.delete(CLAIM, spec.namespace, name_of(spec.uid))
 
 
 def transfer_is_over(world: World) -> bool:

@@ -1,5 +1,6 @@
 """Reads what one pass decides on, fresh from the API server and the source."""
 
+import base64
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,8 +13,8 @@ from thresher.operator.imports.memory import Memory
 from thresher.operator.imports.observe import ABSENT, World, job_ended, job_failure, pod_trouble
 from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import name_of
-from thresher.operator.kinds import CONFIG_MAP, IMPORT_LABEL, JOB, POD
-from thresher.operator.sessions import SourceObjects, read_source
+from thresher.operator.kinds import CONFIG_MAP, IMPORT_LABEL, JOB, POD, SECRET
+from thresher.operator.sessions import SourceObjects, as_handed_over, read_source
 from thresher.targets.harvester.objects import CLAIM, Object
 
 STARTING = timedelta(seconds=10)
@@ -31,8 +32,10 @@ async def look(tools: Tools, spec: ImportSpec, ref: SourceReference, memory: Mem
     Raises:
         TargetError: the API server does not answer; nothing can be decided.
     """
-    source, failure = await _source(tools, ref, spec.namespace)
     name = name_of(spec.uid)
+    source, failure = await _source(tools, ref, spec.namespace)
+    if source is None:
+        source = await _handed_over(tools, spec)
     job = await tools.kube.get(JOB, spec.namespace, name)
     config = await tools.kube.get(CONFIG_MAP, spec.namespace, name) if job is not None else None
     scratch = await tools.kube.get(CLAIM, spec.namespace, name)
@@ -77,6 +80,21 @@ async def _source(tools: Tools, ref: SourceReference, user: str) -> tuple[Source
     said = conditions[0].get("message") or "without a reason"
     name = f"{ref.kind} {found.manifest.metadata.key}"
     return found, Failure.of(SourceUnreachable(f"{name} is not ready: {said}"))
+
+
+async def _handed_over(tools: Tools, spec: ImportSpec) -> SourceObjects | None:
+    """The source as the worker was given it: who deletes all of a file's objects at once deletes it before the import.
+
+    It is not ready, so nothing is begun with it; but what was done to the source can be undone.
+    """
+    secret = await tools.kube.get(SECRET, spec.namespace, name_of(spec.uid))
+    coded = ((secret or {}).get("data") or {}).get("manifests.yaml")
+    if not coded:
+        return None
+    try:
+        return as_handed_over(base64.b64decode(coded).decode())
+    except UsageError:
+        return None  # of another release
 
 
 def _report(text: str | None, job: Object | None) -> Report | None:

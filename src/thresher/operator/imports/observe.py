@@ -13,7 +13,7 @@ from thresher.imports.observed import (
     TargetSeen,
     TargetState,
 )
-from thresher.model.errors import Fault, TargetFull
+from thresher.model.errors import Fault, SourceUnreachable, TargetFull
 from thresher.model.report import DiskPhase, DiskReport, Report, WorkerPhase
 from thresher.model.vm import PowerState, SourceVM
 from thresher.operator.imports.memory import Memory
@@ -39,7 +39,8 @@ class World:
     """What one pass read.
 
     Attributes:
-        source: the source and its Secret; None where they cannot be used.
+        source: the source and its Secret, or both as the worker was given them where they are not there any more;
+            None where they cannot be used.
         source_failure: why not, or why it is not ready.
         job: the worker's Job.
         report: what the worker says; None before its first word.
@@ -61,6 +62,13 @@ class World:
     images: tuple[ImageFacts, ...] = ()
     target: VmState = ABSENT
     power: PowerState | None = None
+
+    def require_source(self) -> SourceObjects:
+        """The source. Raises SourceUnreachable where it cannot be used."""
+        if self.source is None:
+            failure = self.source_failure
+            raise SourceUnreachable(failure.message if failure else "The source cannot be used.")
+        return self.source
 
 
 def observed(world: World, memory: Memory, kind: str, *, deleting: bool) -> Observed:

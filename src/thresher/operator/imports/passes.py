@@ -23,23 +23,26 @@ from thresher.imports.actions import (
     Wait,
 )
 from thresher.imports.decide import decide
-from thresher.imports.facts import facts_of, images_ready
+from thresher.imports.facts import facts_of, images_ready, left_at_source
 from thresher.imports.observed import Failure, Observed
 from thresher.imports.phases import TABLE, Phase, route
 from thresher.imports.status import Condition, ImportStatus, Truth, derive, stamp
 from thresher.model.errors import TargetConflict, TargetUnreachable, ThresherError
+from thresher.model.naming import copies_prefix
 from thresher.model.report import WorkerPhase
 from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState
 from thresher.operator.bandwidth import BLACKOUT, LIMITED, PAUSED
 from thresher.operator.events import NORMAL, WARNING
-from thresher.operator.imports.act import QUEUED, Hands, Held, remove_transfer, transfer_is_over
+from thresher.operator.imports.act import Hands, transfer_is_over
+from thresher.operator.imports.held import QUEUED, Held
 from thresher.operator.imports.look import deleted_at, look
 from thresher.operator.imports.memory import Memory, dump
 from thresher.operator.imports.observe import World, observed
 from thresher.operator.imports.render import previous, render
 from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import STOP, command, name_of, source_of
+from thresher.operator.imports.undo import remove_transfer
 from thresher.operator.kinds import CONFIG_MAP, FINALIZER, IMPORT
 from thresher.operator.status import changes, from_json, to_json
 from thresher.targets.harvester.objects import Object
@@ -172,6 +175,7 @@ class Pass:
 
     async def _finish(self) -> float | None:
         await remove_transfer(self.tools, self.spec)
+        await self._tell_what_is_left()
         if deleted_at(self.vmi) is not None:
             await self._remove_finalizer()
             return None
@@ -187,6 +191,7 @@ class Pass:
         ours = self._world.target.exists and not self._world.target.foreign
         if not ours and not await self.tools.target.discard(self.spec, self.memory.vm):
             return SOON
+        await self._tell_what_is_left()
         if fail.not_restored is not None:
             await self.tools.events.tell(self.vmi, "SourceNotRestored", fail.not_restored.message, WARNING)
         if deleted_at(self.vmi) is not None:
@@ -194,6 +199,11 @@ class Pass:
             return None
         self.memory = replace(self.memory, over=True)
         return None
+
+    async def _tell_what_is_left(self) -> None:
+        left = left_at_source(self._seen)
+        if left is not None:
+            await self.tools.events.tell(self.vmi, "CopiesLeftAtSource", left.message, WARNING)
 
     async def _after_the_end(self) -> float | None:
         self.tools.slots.give_back(self.spec.uid)
@@ -231,7 +241,10 @@ class Pass:
         asked = deleted_at(self.vmi)
         if asked is None or self.tools.clock() < asked + self.tools.settings.let_go:
             return False
-        owed = " The source VM may still be off." if self.memory.recorded.touched else ""
+        recorded = self.memory.recorded
+        owed = " The source VM may still be off." if recorded.touched else ""
+        if recorded.copies:
+            owed += f" At the source, remove whatever has a name that begins with {copies_prefix(recorded.copies)}."
         minutes = self.tools.settings.let_go.seconds // 60
         message = f"What the import made could not be undone within {minutes} minutes, so it is let go.{owed}"
         await self.tools.events.tell(self.vmi, "CleanupIncomplete", message, WARNING)

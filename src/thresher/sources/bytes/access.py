@@ -179,11 +179,17 @@ def _pinned(algorithm: str, fingerprint: str) -> _Pin:
 
 def _context(ca_pem: str) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cadata=ca_pem or None)
+        context = ssl.create_default_context(cadata=ca_pem or None)
     except (ssl.SSLError, ValueError) as error:
         raise UsageError(
             "the CA certificate of the source is not PEM: it begins with -----BEGIN CERTIFICATE-----"
         ) from error
+    if ca_pem:
+        # It may be the server's own certificate, or an intermediate CA's: whoever gives it vouches for it.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        # Python 3.13 began to ask of a CA what RFC 5280 asks, and not every private CA has it.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 def spelled(fingerprint: str) -> str:

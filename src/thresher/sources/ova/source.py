@@ -82,8 +82,9 @@ class OvaSource:
         raise SourceNotFound(f"the package holds {what} with the name {name!r}; it holds {listed}: name one of them")
 
     @asynccontextmanager
-    async def export(self, vm: SourceVM) -> AsyncIterator[Export]:
+    async def export(self, vm: SourceVM, owner: str) -> AsyncIterator[Export]:
         """Open the disks. Several are read at once wherever the package can be read in place."""
+        del owner  # nothing is made at the source
         package = await asyncio.to_thread(self._open)
         try:
             yield await asyncio.to_thread(_export, package, vm)

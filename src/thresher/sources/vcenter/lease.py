@@ -15,11 +15,11 @@ from pyVmomi import vim
 
 from thresher.model.errors import SourceError, SourceNotFound, SourceUnreachable, StreamCut
 from thresher.model.vm import SourceVM
+from thresher.sources.uninterrupted import uninterrupted
 from thresher.sources.vcenter.connection import VCenterConnection
 from thresher.sources.vcenter.faults import said
 from thresher.sources.vcenter.properties import machine, read
 from thresher.sources.vcenter.served import LeaseItem
-from thresher.sources.vcenter.uninterrupted import uninterrupted
 
 _log = logging.getLogger(__name__)
 

@@ -80,8 +80,9 @@ class VCenterSource:
         """
         return await self._connection.call(lambda instance: self._find(instance, name, folder))
 
-    def export(self, vm: SourceVM) -> AbstractAsyncContextManager[Export]:
+    def export(self, vm: SourceVM, owner: str) -> AbstractAsyncContextManager[Export]:
         """Open the disks of a VM that is off. Raises SourceError when it is entered."""
+        del owner  # a lease is all that is taken, and it ends with the export
         return self._exporter(self._connection, vm)
 
     def _check(self, instance: Any) -> str:

@@ -1,0 +1,73 @@
+"""Makes things go wrong in the services, by their own APIs where they have one."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from rig.openstack.population import Connection
+
+Operation = Literal[
+    "create_volume",
+    "delete_volume",
+    "create_snapshot",
+    "delete_snapshot",
+    "create_volume_from_snapshot",
+    "create_cloned_volume",
+    "copy_image_to_volume",
+    "copy_volume_to_image",
+    "server_snapshot",
+]
+"""What the drivers can be slow or fail at: Cinder's, and (``server_snapshot``, for createImage) Nova's."""
+
+
+class Mishaps:
+    """Faults of a cloud; :meth:`mend` ends those that last."""
+
+    def __init__(self, user: Connection, admin: Connection, data: Path) -> None:
+        self._user = user
+        self._admin = admin
+        self._data = data
+
+    def driver(self, operation: Operation, *, times: int = 1, delay: float = 0.0) -> None:
+        """Let a driver fail at an operation so many times, or be slow at it until :meth:`mend` (``times=0``)."""
+        path = self._data / "faults" / operation
+        part = self._data / "faults.part"
+        part.write_text(json.dumps({"times": times, "delay": delay}), encoding="utf-8")
+        part.rename(path)
+
+    def volume_status(self, volume: str, status: str = "error") -> None:
+        """Set a volume's status, as an administrator does with os-reset_status."""
+        self._admin.block_storage.reset_volume_status(volume, status=status, attach_status=None, migration_status=None)
+
+    def snapshot_status(self, snapshot: str, status: str = "error") -> None:
+        """Set a snapshot's status, likewise."""
+        self._admin.block_storage.reset_snapshot_status(snapshot, status)
+
+    def quota(self, **limits: int) -> None:
+        """Set Cinder's quotas of the importing user's project, such as ``volumes=1`` or ``gigabytes=2``."""
+        self._admin.block_storage.update_quota_set(self._user.current_project_id, **limits)
+
+    def delete_image(self, image: str) -> None:
+        """Delete an image, as somebody else might in the middle of its download."""
+        self._user.image.delete_image(image)
+
+    def deactivate_image(self, image: str) -> None:
+        """Deactivate an image: Glance refuses its bytes with 403 from now on."""
+        self._admin.image.deactivate_image(image)
+
+    def revoke(self, token: str) -> None:
+        """Revoke one token; each service refuses it with 401 from now on."""
+        answer = self._admin.identity.delete("/auth/tokens", headers={"X-Subject-Token": token})
+        assert answer.ok, answer.text
+
+    def revoke_all(self) -> None:
+        """Revoke every token that the importing user has, by disabling and enabling the user."""
+        user = self._user.current_user_id
+        self._admin.identity.update_user(user, is_enabled=False)
+        self._admin.identity.update_user(user, is_enabled=True)
+
+    def mend(self) -> None:
+        """End the driver's faults, and give the project its quotas back."""
+        for path in (self._data / "faults").iterdir():
+            path.unlink(missing_ok=True)
+        self._admin.block_storage.revert_quota_set(self._user.current_project_id)

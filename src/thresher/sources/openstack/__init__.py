@@ -1,0 +1,1 @@
+"""OpenStack: servers of one project in one region, through openstacksdk."""

@@ -1,0 +1,205 @@
+"""The copies of an import's disks as the cloud has them: looked up, made and removed. Everything here blocks."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from openstack.block_storage.v3.snapshot import Snapshot
+from openstack.block_storage.v3.volume import Volume
+from openstack.compute.v2.server import Server
+from openstack.connection import Connection
+from openstack.exceptions import HttpException
+from openstack.image.v2.image import Image
+
+from thresher.model.errors import SourceBusy, SourceError, SourceNotFound
+from thresher.sources.openstack.faults import is_quota, said
+from thresher.sources.openstack.names import is_copy
+
+_USABLE = frozenset({"available", "in-use"})
+"""States of a volume that a snapshot can be made in (Block Storage API v3, "Create a snapshot")."""
+_ON = frozenset({1, 3, 7})
+"""Running, paused, suspended (Compute API, "OS-EXT-STS:power_state")."""
+_FILTERS = "3.0"
+"""Names can always be asked for in this version of Cinder's API. From 3.31 on that is up to a file of the cloud's own
+(``resource_filters_file``), and one that is missing refuses them all with 400."""
+_DESCRIPTION = "A copy that Thresher made to import a server; it is removed when that import has ended."
+
+
+class Kind(StrEnum):
+    """What a copy is."""
+
+    SNAPSHOT = "snapshot"
+    VOLUME = "volume"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A snapshot, a temporary volume or an image of one disk.
+
+    Attributes:
+        kind: which of the three.
+        id: its UUID.
+        name: as :func:`~thresher.sources.openstack.names.copy_name` gives it.
+        status: in the service's own word, lower case.
+    """
+
+    kind: Kind
+    id: str
+    name: str
+    status: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id} ({self.status})"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What there is of one disk's copies."""
+
+    snapshot: Copy | None = None
+    volume: Copy | None = None
+    image: Copy | None = None
+
+
+def last_stop(cloud: Connection, server_id: str) -> str:
+    """What tells the time that a server is off from every other time, as its last action that is no ``createImage``.
+
+    Nova records the actions of a server, newest first (Compute API, "List Actions For Server"); to be started and
+    stopped again takes two.
+
+    Raises:
+        SourceError: the server is not off.
+    """
+    server = cloud.compute.get_server(server_id)
+    if server.power_state in _ON:
+        raise SourceError(
+            f"{server.name} is {server.status} and can only be exported when it is off; switch it off: else its disks "
+            "would be copied in the middle of its work"
+        )
+    actions = cloud.compute.server_actions(server_id)
+    return next((one.request_id for one in actions if one.action != "createImage"), "")
+
+
+def look(cloud: Connection, name: str) -> Seen:
+    """The copies of one disk, read in the order in which they are made.
+
+    Cinder marks a volume ``uploading`` before it makes the image, so that a queued image, read after a volume that is
+    no longer uploading, is one that nobody writes.
+    """
+    snapshots = _snapshots(cloud, name)
+    volumes = _volumes(cloud, name)
+    return Seen(_first(snapshots, "available"), _first(volumes, "available"), _first(_images(cloud, name), "active"))
+
+
+def copies_of(cloud: Connection, owner: str) -> tuple[Copy, ...]:
+    """All copies that were made for an owner."""
+    everything = (*_images(cloud), *_volumes(cloud), *_snapshots(cloud))
+    return tuple(copy for copy in everything if is_copy(owner, copy.name))
+
+
+def image_of(cloud: Connection, copy: Copy) -> Image:
+    """An image in full."""
+    return Image.new(id=copy.id).fetch(cloud.image)
+
+
+def make_snapshot(cloud: Connection, name: str, volume_id: str) -> None:
+    """Snapshot a volume, which may be attached.
+
+    Raises:
+        SourceError: it is in a state in which it cannot be, or the quota does not allow it.
+    """
+    with _asked(f"the snapshot of volume {volume_id}"):
+        volume = cloud.block_storage.get_volume(volume_id)
+        if volume.status not in _USABLE:
+            text = f"volume {volume_id} is in the state {volume.status!r}, in which no snapshot can be made of it"
+            if volume.status.startswith("error"):
+                raise SourceError(f"{text}; repair it in Cinder, see that it is available or in use, and start again")
+            raise SourceBusy(f"{text}; it is tried again")
+        cloud.block_storage.create_snapshot(volume_id=volume_id, name=name, description=_DESCRIPTION, is_forced=True)
+
+
+def make_volume(cloud: Connection, name: str, snapshot: Copy) -> None:
+    """Make a volume of a snapshot, of its size and type. Raises SourceError, also where the quota forbids it."""
+    with _asked(f"the temporary volume of snapshot {snapshot.id}"):
+        size = cloud.block_storage.get_snapshot(snapshot.id).size
+        cloud.block_storage.create_volume(name=name, size=size, snapshot_id=snapshot.id, description=_DESCRIPTION)
+
+
+def upload_volume(cloud: Connection, name: str, volume: Copy) -> None:
+    """Have Cinder write a volume to a private raw image. Raises SourceError, also where the quota forbids it."""
+    with _asked(f"the image of volume {volume.id}"):
+        Volume.new(id=volume.id).upload_to_image(
+            cloud.block_storage, name, disk_format="raw", container_format="bare", visibility="private"
+        )
+
+
+def snapshot_server(cloud: Connection, name: str, server_id: str) -> None:
+    """Have Nova write the root disk of a server that boots from an image to an image.
+
+    Raises:
+        SourceError: Nova refuses, also where the quota forbids it.
+    """
+    with _asked(f"the image of server {server_id}"):
+        # the proxy's create_server_image() would search all images for the new one
+        Server.new(id=server_id).create_image(cloud.compute, name)
+
+
+def remove(cloud: Connection, copy: Copy) -> None:
+    """Ask for its removal; it is no error if it is gone."""
+    if copy.kind is Kind.IMAGE:
+        cloud.image.delete_image(copy.id, ignore_missing=True)
+    elif copy.kind is Kind.VOLUME:
+        cloud.block_storage.delete_volume(copy.id, ignore_missing=True)
+    else:
+        cloud.block_storage.delete_snapshot(copy.id, ignore_missing=True)
+
+
+@contextmanager
+def _asked(what: str) -> Iterator[None]:
+    """Say which quota stands in the way, and what is gone: waiting helps neither."""
+    try:
+        yield
+    except HttpException as error:
+        status = error.status_code or 0
+        if is_quota(status, said(error)):
+            raise SourceError(
+                f"{what} cannot be made, because a quota of the project is exhausted: {said(error)}; free some or have "
+                "it raised, and start the import again"
+            ) from error
+        if status == 404:  # noqa: PLR2004 - HTTP's Not Found
+            raise SourceNotFound(
+                f"{what} cannot be made, because that is gone: {said(error)}; look whether the server was changed"
+            ) from error
+        raise
+
+
+def _first(copies: Iterable[Copy], ready: str) -> Copy | None:
+    """The one to go on with. There are two where the answer to a request was lost and it was made again."""
+    return min(copies, key=lambda copy: (copy.status != ready, copy.id), default=None)
+
+
+def _snapshots(cloud: Connection, name: str | None = None) -> list[Copy]:
+    query: dict[str, Any] = {} if name is None else {"name": name}
+    found = Snapshot.list(cloud.block_storage, base_path="/snapshots/detail", microversion=_FILTERS, **query)
+    return _named([Copy(Kind.SNAPSHOT, one.id, one.name or "", one.status) for one in found], name)
+
+
+def _volumes(cloud: Connection, name: str | None = None) -> list[Copy]:
+    query: dict[str, Any] = {} if name is None else {"name": name}
+    found = Volume.list(cloud.block_storage, base_path="/volumes/detail", microversion=_FILTERS, **query)
+    return _named([Copy(Kind.VOLUME, one.id, one.name or "", one.status) for one in found], name)
+
+
+def _images(cloud: Connection, name: str | None = None) -> list[Copy]:
+    """Only the project's own: an administrator's list has those of all projects, and everyone's has public ones."""
+    query = {"owner": cloud.current_project_id} | ({} if name is None else {"name": name})
+    found = cloud.image.images(**query)
+    return _named([Copy(Kind.IMAGE, one.id, one.name or "", one.status) for one in found], name)
+
+
+def _named(copies: list[Copy], name: str | None) -> list[Copy]:
+    """Without those that a service listed because it does not know the filter."""
+    return [copy for copy in copies if name in {None, copy.name}]

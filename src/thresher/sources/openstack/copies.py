@@ -1,0 +1,161 @@
+"""One disk becomes an image: what to do next follows from what is seen in the cloud, and from nothing else.
+
+::
+
+    a volume        snapshot (creating -> available) -> volume (creating -> available -> uploading) -> image (-> active)
+    the root disk   Nova's createImage                                                              -> image (-> active)
+
+So whoever comes next, after a crash of the worker at any place, goes on where the last one was.
+"""
+
+import logging
+from enum import Enum
+from functools import partial
+
+from openstack.connection import Connection
+from openstack.image.v2.image import Image
+
+from thresher.model.errors import SourceBusy, SourceError
+from thresher.model.vm import Disk, SourceVM
+from thresher.sources.openstack import cloud
+from thresher.sources.openstack.cloud import Copy, Kind, Seen
+from thresher.sources.openstack.connection import OpenstackConnection
+from thresher.sources.openstack.names import ROOT
+from thresher.sources.openstack.patience import CopyPolicy, Patience
+from thresher.sources.uninterrupted import uninterrupted
+
+_log = logging.getLogger(__name__)
+
+_WORKING = {
+    Kind.SNAPSHOT: frozenset({"creating", "deleting", "backing-up", "unmanaging", "restoring"}),
+    Kind.VOLUME: frozenset({"creating", "downloading", "uploading", "deleting", "maintenance"}),
+    Kind.IMAGE: frozenset({"queued", "saving", "importing", "uploading"}),
+}
+"""States that pass (Block Storage API v3, "Volume statuses", "Snapshot statuses"; Glance, "Image Statuses")."""
+_SERVICE = {Kind.SNAPSHOT: "Cinder", Kind.VOLUME: "Cinder", Kind.IMAGE: "Glance"}
+
+
+class Step(Enum):
+    """What to do for a disk."""
+
+    SNAPSHOT = "the snapshot"
+    VOLUME = "the temporary volume"
+    UPLOAD = "the image"
+    CREATE_IMAGE = "the image of the root disk"
+    WAIT = "nothing yet"
+    DONE = "nothing any more"
+
+
+def next_step(seen: Seen, key: str, of: str) -> Step:
+    """What to do next. Pure.
+
+    Args:
+        seen: what there is of this disk's copies.
+        key: the disk's.
+        of: what to call the disk in messages.
+
+    Raises:
+        SourceError: a copy failed, and there is no way on from what is left of it.
+    """
+    image, volume, snapshot = seen.image, seen.volume, seen.snapshot
+    if image is not None:
+        if image.status == "active":
+            return Step.DONE
+        if key != ROOT and volume is not None and volume.status == "available":
+            raise SourceError(
+                f"Cinder has ended the copy of {of} from {volume} to {image} without finishing it; look into the log "
+                "of cinder-volume for why, and start the import again"
+            )
+        return _wait(image, of)
+    if key == ROOT:
+        return Step.CREATE_IMAGE
+    if volume is not None:
+        return Step.UPLOAD if volume.status == "available" else _wait(volume, of)
+    if snapshot is not None:
+        return Step.VOLUME if snapshot.status == "available" else _wait(snapshot, of)
+    return Step.SNAPSHOT
+
+
+def _wait(copy: Copy, of: str) -> Step:
+    if copy.status in _WORKING[copy.kind]:
+        return Step.WAIT
+    raise SourceError(
+        f"the {copy.kind} {copy.name} ({copy.id}), made to copy {of}, is in the state {copy.status!r}; look into the "
+        f"log of {_SERVICE[copy.kind]} for why, and start the import again"
+    )
+
+
+class DiskCopy:
+    """The way of one disk to its image.
+
+    Args:
+        connection: entered by whoever owns it.
+        vm: the server, which is off.
+        disk: one of its disks.
+        name: of all of its copies.
+        policy: how patient to be.
+    """
+
+    def __init__(
+        self, connection: OpenstackConnection, vm: SourceVM, disk: Disk, *, name: str, policy: CopyPolicy
+    ) -> None:
+        self._connection = connection
+        self._vm = vm
+        self._disk = disk
+        self._policy = policy
+        self._done: set[Step] = set()
+        self.name = name
+        self.title = f"disk {disk.key} of {vm.name}"
+
+    async def image(self) -> Image:
+        """Go on until the image is active.
+
+        Raises:
+            SourceError: a step failed. Where it is worth a retry, all copies stay for the next run.
+        """
+        patience = Patience(self._policy, self._disk.capacity or 0)
+        before = None
+        while True:
+            seen = await self._connection.call(partial(cloud.look, name=self.name))
+            step = next_step(seen, self._disk.key, self.title)
+            if step is Step.DONE and seen.image is not None:
+                _log.info("%s is copied: %s", self.title, seen.image)
+                return await self._connection.call(partial(cloud.image_of, copy=seen.image))
+            if seen != before:
+                patience.restart()
+                before = seen
+            if step is not Step.WAIT:
+                await self._take(step, seen)
+            elif patience.over:
+                raise self._late(seen, patience)
+            await patience.pause()
+
+    async def _take(self, step: Step, seen: Seen) -> None:
+        """Do a step, at most once: what then vanishes was given up by the cloud, which would do so again."""
+        if step in self._done:
+            raise SourceBusy(
+                f"{step.value} of {self.title} was asked for and is gone: the cloud gave it up, or somebody removed it;"
+                " it is tried again, and the logs of Cinder, Glance and Nova say more"
+            )
+        self._done.add(step)
+        _log.info("%s: making %s", self.title, step.value)
+        # to its end: what a cancelled request makes would be seen by nobody who cleans up after us
+        await uninterrupted(self._connection.call(partial(self._make, step=step, seen=seen)))
+
+    def _make(self, connection: Connection, step: Step, seen: Seen) -> None:
+        """Runs in a thread."""
+        if step is Step.CREATE_IMAGE:
+            cloud.snapshot_server(connection, self.name, self._vm.id)
+        elif step is Step.UPLOAD and seen.volume is not None:
+            cloud.upload_volume(connection, self.name, seen.volume)
+        elif step is Step.VOLUME and seen.snapshot is not None:
+            cloud.make_volume(connection, self.name, seen.snapshot)
+        else:
+            cloud.make_snapshot(connection, self.name, self._disk.key)
+
+    def _late(self, seen: Seen, patience: Patience) -> SourceBusy:
+        waits = ", ".join(str(copy) for copy in (seen.image, seen.volume, seen.snapshot) if copy is not None)
+        return SourceBusy(
+            f"the copy of {self.title} has made no progress for {patience.waited}: {waits}; it goes on where it is at "
+            "the next try. Raise uploadImageRetryCount if the cloud is only slow"
+        )

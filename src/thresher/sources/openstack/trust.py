@@ -1,0 +1,53 @@
+"""Which certificates count: those of a CA that is given, else those of the system's authorities."""
+
+import ssl
+from typing import Any
+
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
+
+from thresher.model.errors import UsageError
+
+
+def verifying(ca_pem: str) -> ssl.SSLContext:
+    """A context that verifies. Raises UsageError where the CA is no PEM."""
+    try:
+        context = ssl.create_default_context(cadata=ca_pem.strip() or None)
+    except (ssl.SSLError, ValueError) as error:
+        raise UsageError("ca_cert of the source is not PEM: it begins with -----BEGIN CERTIFICATE-----") from error
+    # What was given may be the server's own certificate or an intermediate CA's: whoever gives it vouches for it.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # Python 3.13 began to ask of a CA what RFC 5280 asks, and not every private CA has it.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+class TrustingAdapter(HTTPAdapter):
+    """Connects with one context alone, so that no CA has to lie in a file and no other one is trusted besides.
+
+    Overrides what requests leaves to subclasses (``requests.adapters.HTTPAdapter``).
+
+    Args:
+        context: judges every server, and every proxy on the way.
+        connections: kept open for each host.
+    """
+
+    def __init__(self, context: ssl.SSLContext, connections: int) -> None:
+        self._context = context
+        super().__init__(pool_maxsize=connections)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """As requests does, with the context."""
+        super().init_poolmanager(*args, **{**kwargs, "ssl_context": self._context})
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """As requests does, with the context."""
+        return super().proxy_manager_for(proxy, **{**kwargs, "ssl_context": self._context})
+
+    def build_connection_pool_key_attributes(self, request: PreparedRequest, verify: Any, cert: Any = None) -> Any:
+        """As requests does, without a file of authorities that the environment may name."""
+        del verify
+        return super().build_connection_pool_key_attributes(request, verify=True, cert=cert)
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Load no authorities besides the context's."""
