@@ -35,6 +35,9 @@ rig: setup ## build the real parts that tests run against, into the cache
 test: rig ## run every test
 	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+chaos: rig ## CHAOS_FAULTS (200) faults of CHAOS_SEED while imports run (about a quarter of an hour; CHAOS_FLAGS=--json)
+	@$(PY) -m rig.chaos $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) --faults $(or $(CHAOS_FAULTS),200) $(CHAOS_FLAGS)
+
 fuzz: setup ## every fuzz target for FUZZ_SECONDS (60) each
 	@scripts/fuzz.sh
 

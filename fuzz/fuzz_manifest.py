@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Any bytes end in checksums or in ManifestError, and a manifest written anew reads the same."""
 
 import sys

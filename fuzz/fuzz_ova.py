@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Any bytes end in events or in OvaError, and byte by byte they tell the same as whole."""
 
 import sys

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Fuzz the OVF parser: any bytes end in a package or in OvfError, in bounded memory.
 
 Run it as ``python fuzz/fuzz_ovf.py -rss_limit_mb=1024 -max_len=65536 CORPUS tests/data/ovf``: libFuzzer

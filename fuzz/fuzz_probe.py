@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Any head and tail end in a probe or in ImageError, and no extent leaves the image's directory."""
 
 import sys

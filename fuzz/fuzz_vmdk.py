@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Any bytes end in events, VmdkError or StreamCut, the same in every split; resumed at a checkpoint, the rest comes."""
 
 import sys

@@ -24,7 +24,7 @@ PATIENCE_S = 90.0
 
 
 class Operator:
-    """A running ``thresher operator``."""
+    """A running ``thresher operator``; ``temporary`` is its folder for temporary files."""
 
     def __init__(self, cluster: KubeCluster, folder: Path, flags: Sequence[str], token: str | None = None) -> None:
         self.cluster = cluster
@@ -33,7 +33,9 @@ class Operator:
         config = cluster.kubeconfig(folder / "operator.kubeconfig", token=token)
         words = [sys.executable, "-m", "thresher", "operator", "--worker-image", "thresher:rig", "--disk-port", "0"]
         words += ["--port", str(self.port), *flags]
-        self._words, self._env = words, os.environ | {"KUBECONFIG": str(config)}
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir(exist_ok=True)
+        self._words, self._env = words, os.environ | {"KUBECONFIG": str(config), "TMPDIR": str(self.temporary)}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -49,9 +51,13 @@ class Operator:
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
+        self.launch()
+        wait(lambda: self.page("/readyz") == "ok\n", what="the operator is not ready", log=self.log)
+
+    def launch(self) -> None:
+        """Start it, and wait for nothing."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self._words, env=self._env, stdout=log, stderr=log)
-        wait(lambda: self.page("/readyz") == "ok\n", what="the operator is not ready", log=self.log)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it, and return its exit code."""

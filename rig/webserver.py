@@ -99,6 +99,7 @@ class WebServer:
         requests: all that came, in order.
         faults: what it does wrong from the next request on.
         sent: how many bytes of files went out so far.
+        generation: of connections; those of an earlier one are cut.
     """
 
     url: str
@@ -108,6 +109,7 @@ class WebServer:
     requests: list[Seen] = field(default_factory=list)
     faults: Faults = Faults()
     sent: int = 0
+    generation: int = 0
     _counts: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -121,6 +123,10 @@ class WebServer:
         """Note that so many bytes of a file went out."""
         with self._lock:
             self.sent += length
+
+    def cut(self) -> None:
+        """Cut the connections of all answers under way."""
+        self.generation += 1
 
     def happened(self, what: str) -> int:
         """How often it was asked whether ``what`` should happen."""
@@ -267,15 +273,18 @@ class _Handler(BaseHTTPRequestHandler):
         if faults.stop_at is not None and file.tell() + size > faults.stop_at:
             cut = max(0, faults.stop_at - file.tell())
         chunked = faults.length is Length.CHUNKED
-        sent = 0
+        sent, generation = 0, self._web.generation
         while sent < size and sent != cut:
+            if generation != self._web.generation:
+                self.close_connection = True
+                return
             stops = [n for n in (size, cut, faults.stall_after) if n is not None and n > sent]
             block = file.read(min(BLOCK, min(stops) - sent))
             self.wfile.write(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
             sent += len(block)
             self._web.count(len(block))
-            if faults.rate:
-                time.sleep(len(block) / faults.rate)
+            if rate := self._web.faults.rate:  # as it is now: a link slows down while it is in use
+                time.sleep(len(block) / rate)
             if sent == faults.stall_after:
                 time.sleep(faults.stall_s)
         if sent == cut:

@@ -39,11 +39,15 @@ class PodController:
 
     def kill(self, namespace: str, name: str) -> None:
         """Kill a Pod's process, as the kernel does that runs out of memory."""
-        for container in self._running.values():
+        for container in list(self._running.values()):
             if container.named == (namespace, name):
                 container.crash()
                 return
         raise LookupError(f"no running Pod {namespace}/{name}")
+
+    def running(self) -> list[tuple[str, str]]:
+        """Namespace and name of each Pod whose process runs."""
+        return sorted(container.named for container in list(self._running.values()) if container.alive())
 
     def log(self, namespace: str, name: str) -> str:
         """What a Pod's container has written, all starts of it."""

@@ -11,7 +11,7 @@ from typing import Protocol
 from rig.harvester import crds, download
 from rig.harvester.faults import HEALTHY, LIVELY, Faults, Pace
 from rig.harvester.garbage import GarbageCollector
-from rig.harvester.images import Download, ImageController
+from rig.harvester.images import Download, ImageController, file_of
 from rig.harvester.jobs import JobController
 from rig.harvester.kinds import CLAIMS, IMAGES, MACHINES
 from rig.harvester.kube import Kube, Object
@@ -55,6 +55,7 @@ class Harvester:
         self._images = ImageController(self._world)
         self._machines = MachineController(self._world)
         self._pods = PodController(self._world)
+        self._volumes = VolumeController(self._world)
         controllers: list[Controller] = [
             JobController(self._world),
             self._pods,
@@ -62,7 +63,7 @@ class Harvester:
             self._machines,
             GarbageCollector(self._world),
             NamespaceController(self._world),
-            VolumeController(self._world),  # last: it unmounts what the others use
+            self._volumes,  # last: it unmounts what the others use
         ]
         self._loops = [Loop(self._world, controller) for controller in controllers]
 
@@ -92,6 +93,23 @@ class Harvester:
     def disk_bytes(self, namespace: str, pvc: str) -> Path:
         """The file that a bound claim of volumeMode Block is, or the folder of a Filesystem one."""
         return path_of(self._world, self.kube.get(CLAIMS, namespace, pvc))
+
+    def image_bytes(self, namespace: str, name: str) -> Path:
+        """The file that holds what was stored of an image."""
+        return file_of(self._world, self.kube.get(IMAGES, namespace, name))
+
+    def shrink(self, namespace: str, pvc: str, room: int) -> bool:
+        """Leave a mounted volume only so many bytes of room; whether it could be done: it takes rights to mount."""
+        return self._volumes.shrink(self.disk_bytes(namespace, pvc), room)
+
+    def grow(self, path: Path) -> None:
+        """Give a volume that was shrunk its size again."""
+        self._volumes.grow(path)
+
+    @property
+    def running_pods(self) -> Sequence[tuple[str, str]]:
+        """Namespace and name of each Pod whose process runs."""
+        return self._pods.running()
 
     def pod_log(self, namespace: str, pod: str) -> str:
         """What a Pod's container has written, over all its restarts."""

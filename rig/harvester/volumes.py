@@ -23,7 +23,7 @@ class VolumeController:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._mounted: set[Path] = set()
+        self._mounted: dict[Path, int] = {}
         (world.root / "volumes").mkdir()
 
     def step(self) -> None:
@@ -43,6 +43,19 @@ class VolumeController:
         """Unmount what was mounted."""
         for folder in list(self._mounted):
             self._unmount(folder)
+
+    def shrink(self, folder: Path, room: int) -> bool:
+        """Leave a mounted folder so many bytes of room; whether it is mounted, and took it."""
+        if folder not in self._mounted or not folder.is_mount():
+            return False
+        there = os.statvfs(folder)
+        used = (there.f_blocks - there.f_bfree) * there.f_frsize
+        return _resized(folder, used + room)
+
+    def grow(self, folder: Path) -> None:
+        """Give a folder that was shrunk its size again, unless it is gone."""
+        if folder in self._mounted:
+            _resized(folder, self._mounted[folder])
 
     def _bind(self, claim: Object) -> None:
         try:
@@ -108,7 +121,7 @@ class VolumeController:
         path.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "volume", str(path)]
         if os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0:
-            self._mounted.add(path)
+            self._mounted[path] = size
 
     def _release(self, claim: Object) -> None:
         meta = claim["metadata"]
@@ -139,7 +152,13 @@ class VolumeController:
 
     def _unmount(self, path: Path) -> None:
         subprocess.run(["umount", "--lazy", path], check=False, capture_output=True)
-        self._mounted.discard(path)
+        self._mounted.pop(path, None)
+
+
+def _resized(folder: Path, size: int) -> bool:
+    """A tmpfs changes its limit while it is in use, and refuses one below what it holds (tmpfs(5))."""
+    command = ["mount", "-o", f"remount,size={size}", str(folder)]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 def path_of(world: World, claim: Object) -> Path:

@@ -53,10 +53,11 @@ class WatchEvent:
 class Client:
     """Speaks to one API server as one user. One connection to a request, so that restarts do not matter."""
 
-    def __init__(self, url: str, ca_pem: str, token: str) -> None:
+    def __init__(self, url: str, ca_pem: str, token: str, timeout_s: float = 60) -> None:
         self._host = urlsplit(url).netloc
         self._tls = ssl.create_default_context(cadata=ca_pem)
         self._token = token
+        self._timeout_s = timeout_s
 
     def request(
         self,
@@ -91,7 +92,7 @@ class Client:
     def _open(
         self, method: str, path: str, body: object, content_type: str, parameters: Mapping[str, str]
     ) -> Iterator[http.client.HTTPResponse]:
-        connection = http.client.HTTPSConnection(self._host, context=self._tls, timeout=60)
+        connection = http.client.HTTPSConnection(self._host, context=self._tls, timeout=self._timeout_s)
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         if data is not None:

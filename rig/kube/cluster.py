@@ -99,10 +99,9 @@ class KubeCluster:
         Raises:
             RuntimeError: it ended, or took too long; with the end of its log.
         """
-        self._etcd.start()
-        self._api.start()
+        self.launch()
         deadline = time.monotonic() + READY_S
-        while not self._is_ready():
+        while not self.is_ready():
             for server in (self._etcd, self._api):
                 if server.pid is None or time.monotonic() > deadline:
                     raise RuntimeError(f"the Kubernetes API did not become ready:\n{server.last_words()}")
@@ -111,6 +110,15 @@ class KubeCluster:
     def stop(self) -> None:
         """Kill the API server, as a crash would. What it has stored stays; :meth:`start` brings it back."""
         self._api.stop(signal.SIGKILL)
+
+    def kill_etcd(self) -> None:
+        """Kill etcd, as a crash would; the API server stays, and cannot answer. :meth:`start` brings it back."""
+        self._etcd.stop(signal.SIGKILL)
+
+    def launch(self) -> None:
+        """Start what does not run, and wait for nothing."""
+        self._etcd.start()
+        self._api.start()
 
     def restart_apiserver(self) -> None:
         """Kill the API server and start it again: watches break, and what it remembered of them is gone."""
@@ -122,7 +130,8 @@ class KubeCluster:
         self._api.stop(signal.SIGKILL)  # its graceful end waits for watches that nobody needs any more
         self._etcd.stop(signal.SIGKILL)
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether the API server answers, and its namespaces are there."""
         try:
             ready = self.request("GET", "/readyz").status == http.client.OK
             return ready and self.request("GET", "/api/v1/namespaces/default").status == http.client.OK

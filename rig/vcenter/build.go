@@ -130,7 +130,7 @@ func (b *builder) addHosts(s *site, standalone bool) error {
 		cr := info.Result.(types.ManagedObjectReference)
 		s.hosts = append(s.hosts, object.NewHostSystem(b.client, cr))
 		if b.g.esxi[name] == nil {
-			if b.g.esxi[name], err = listen(name, b.g.ca); err != nil {
+			if b.g.esxi[name], err = listen(name, b.g.ca, 0); err != nil {
 				return err
 			}
 		}

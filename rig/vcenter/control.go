@@ -44,6 +44,8 @@ func (g *rig) controls() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /faults", accept(func(f *Faults) error { g.setFaults(*f); return nil }))
 	mux.HandleFunc("POST /expire", accept(func(*struct{}) error { g.expireSessions(); return nil }))
+	mux.HandleFunc("POST /cut", accept(func(*struct{}) error { g.cutAll(); return nil }))
+	mux.HandleFunc("POST /time-out", accept(func(*struct{}) error { g.timeOutAll(); return nil }))
 	mux.HandleFunc("POST /certificate", accept(g.renewCertificate))
 	mux.HandleFunc("POST /shutdown", accept(g.setShutdown))
 	mux.HandleFunc("POST /write", accept(g.guestWrote))

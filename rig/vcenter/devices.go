@@ -173,7 +173,7 @@ func (hw *hardware) file(name string) types.VirtualDeviceFileBackingInfo {
 func (hw *hardware) flat(name string, d *Disk) *types.VirtualDiskFlatVer2BackingInfo {
 	return &types.VirtualDiskFlatVer2BackingInfo{
 		VirtualDeviceFileBackingInfo: hw.file(name), DiskMode: d.Mode, Sharing: d.Sharing,
-		ThinProvisioned: types.NewBool(true), Uuid: uuid.NewString(),
+		ThinProvisioned: types.NewBool(true), Uuid: uuid.NewString(), ContentId: d.ContentID,
 	}
 }
 

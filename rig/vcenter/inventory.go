@@ -100,6 +100,8 @@ type Disk struct {
 	RDM string `json:"rdm"`
 	// Parent is the datastore path of the disk that a linked clone depends on.
 	Parent string `json:"parent"`
+	// ContentID is what the backing states of its content; empty where it states nothing.
+	ContentID string `json:"content_id"`
 }
 
 // NIC is one network card.

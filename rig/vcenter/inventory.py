@@ -43,6 +43,7 @@ class Disk:
         sharing: as VirtualDiskSharing: sharingNone, sharingMultiWriter.
         rdm: physicalMode or virtualMode for a raw device mapping.
         parent: the datastore path of the disk that a linked clone depends on.
+        content_id: what the backing states of its content; "" where it states nothing, so nothing is resumed.
     """
 
     bytes: int
@@ -55,6 +56,7 @@ class Disk:
     sharing: str = "sharingNone"
     rdm: str = ""
     parent: str = ""
+    content_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ type Log struct {
 	PeakStreams map[string]int `json:"peak_streams"`
 	Leases      []LeaseEnd     `json:"leases"`
 	Power       []PowerChange  `json:"power"`
+	// Bytes are those of all disks that leases served, of downloads under way, too.
+	Bytes int64 `json:"bytes"`
 }
 
 // Download is a request for a file: of a lease where Host names an ESXi host, else of a datastore.
@@ -73,6 +75,8 @@ func (j *journal) read(f func(*Log)) {
 func (j *journal) call(method string) { j.read(func(l *Log) { l.SOAP[method]++ }) }
 
 func (j *journal) lease(e LeaseEnd) { j.read(func(l *Log) { l.Leases = append(l.Leases, e) }) }
+
+func (j *journal) sent(n int) { j.read(func(l *Log) { l.Bytes += int64(n) }) }
 
 func (j *journal) power(c PowerChange) { j.read(func(l *Log) { l.Power = append(l.Power, c) }) }
 

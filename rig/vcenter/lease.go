@@ -160,6 +160,19 @@ func (l *lease) fail(message string, fault types.BaseMethodFault) {
 	l.close("failed")
 }
 
+// timeOutAll ends every lease as if its client had gone silent.
+func (g *rig) timeOutAll() {
+	g.mu.Lock()
+	open := make([]*lease, 0, len(g.leases))
+	for _, l := range g.leases {
+		open = append(open, l)
+	}
+	g.mu.Unlock()
+	for _, l := range open {
+		l.fail("The lease timed out.", new(types.Timedout))
+	}
+}
+
 // close takes the lease off the books, once.
 func (l *lease) close(how string) {
 	l.end.Do(func() {

@@ -26,13 +26,17 @@ func main() {
 	username := flag.String("username", "administrator@vsphere.local", "the only user who may log in")
 	password := flag.String("password", "", "that user's password")
 	selfSigned := flag.Bool("self-signed", false, "certificates sign themselves instead of being issued by a CA")
+	again := new(memory)
+	flag.StringVar(&again.folder, "memory", "", "folder with what a restart must find again; none where it is empty")
+	flag.IntVar(&again.port, "port", 0, "port of the API, any free one where it is 0")
+	flag.IntVar(&again.controlPort, "control-port", 0, "port of the control, likewise")
 	flag.Parse()
 
 	inv, err := readInventory(*inventoryFile)
 	if err != nil {
 		log.Fatal(err)
 	}
-	g, err := start(inv, *username, *password, *selfSigned)
+	g, err := start(inv, *username, *password, *selfSigned, again)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func (g *rig) send(w http.ResponseWriter, l *lease, entry *Download) {
 	w.Header().Set("Content-Type", "application/x-vnd.vmware-streamVmdk")
 	w.WriteHeader(http.StatusOK)
 	flush(w)
-	s := &stream{w: w, l: l, entry: entry, cut: -1, failAt: -1}
+	s := &stream{w: w, l: l, entry: entry, cut: -1, failAt: -1, rate: func() int64 { return 0 }}
 	if l.files[entry.File].disk {
 		s.arm(g)
 	}
@@ -89,14 +89,15 @@ type stream struct {
 	entry  *Download
 	cut    int64 // cut the connection after so many bytes; never where negative
 	failAt int64 // fail the lease once it has served so many bytes; never where negative
-	rate   int64
+	rate   func() int64  // bytes a second at this moment; as fast as it goes where it is 0
+	broken chan struct{} // closed when the connection is to be cut; nil for never
 }
 
 // arm takes the faults that are due for a disk.
 func (s *stream) arm(g *rig) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s.rate = g.faults.BytesPerSecond
+	s.rate, s.broken = g.rate, g.cut
 	if after := g.faults.LeaseErrorAfter; after != nil {
 		s.failAt = *after
 	}
@@ -108,10 +109,26 @@ func (s *stream) arm(g *rig) {
 
 // chunk is small enough on a slow link that bytes trickle about twenty times a second.
 func (s *stream) chunk() int64 {
-	if s.rate <= 0 {
+	rate := s.rate()
+	if rate <= 0 {
 		return chunk
 	}
-	return min(chunk, max(1, s.rate/20))
+	return min(chunk, max(1, rate/20))
+}
+
+// rate is how fast each stream is now, so that a link can slow down while it is in use.
+func (g *rig) rate() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.faults.BytesPerSecond
+}
+
+// cutAll cuts the connections of all downloads under way.
+func (g *rig) cutAll() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.cut)
+	g.cut = make(chan struct{})
 }
 
 // write sends one buffer. It panics with http.ErrAbortHandler to cut the connection: without the last chunk, so that
@@ -120,19 +137,23 @@ func (s *stream) write(p []byte) {
 	if s.cut >= 0 && s.entry.Bytes+int64(len(p)) > s.cut {
 		p = p[:s.cut-s.entry.Bytes]
 	}
-	if s.rate > 0 {
+	if rate := s.rate(); rate > 0 {
 		select {
 		case <-s.l.ended:
-		case <-time.After(time.Duration(float64(len(p)) / float64(s.rate) * float64(time.Second))):
+		case <-s.broken:
+		case <-time.After(time.Duration(float64(len(p)) / float64(rate) * float64(time.Second))):
 		}
 	}
 	select {
 	case <-s.l.ended:
 		panic(http.ErrAbortHandler)
+	case <-s.broken:
+		panic(http.ErrAbortHandler)
 	default:
 	}
 	n, err := s.w.Write(p)
 	s.entry.Bytes += int64(n)
+	s.l.g.journal.sent(n)
 	served := s.l.served.Add(int64(n))
 	if s.failAt >= 0 && served >= s.failAt {
 		s.l.fail("A general system error occurred: injected by the test", &types.SystemError{Reason: "injected"})

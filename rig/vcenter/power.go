@@ -58,6 +58,7 @@ func (p *powerWatch) UpdateObject(_ *simulator.Context, o mo.Reference, changes 
 	for _, change := range changes {
 		if change.Name == "runtime.powerState" {
 			setToolsRunning(vm, vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn)
+			p.g.memory.power(vm.Self.Value, string(vm.Runtime.PowerState))
 			p.g.journal.power(PowerChange{VM: vm.Name, Moref: vm.Self.Value, Power: string(vm.Runtime.PowerState)})
 		}
 	}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rig import golang
+from rig.kube.process import free_ports
 from rig.vcenter.inventory import Inventory, Shutdown
 
 USERNAME = "administrator@vsphere.local"
@@ -122,6 +123,7 @@ class Log:
         peak_streams: the most at once by host.
         leases: leases that ended.
         power: changes of power.
+        bytes: of all disks that leases served, of downloads under way, too.
     """
 
     soap: Mapping[str, int]
@@ -130,6 +132,7 @@ class Log:
     peak_streams: Mapping[str, int]
     leases: tuple[LeaseEnd, ...]
     power: tuple[PowerChange, ...]
+    bytes: int
 
     @property
     def bytes_served(self) -> int:
@@ -195,6 +198,14 @@ class VCenter:
         """End every session now, and the leases that hang on it."""
         self._ask("POST", "/expire", {})
 
+    def cut(self) -> None:
+        """Cut the connections of all downloads under way."""
+        self._ask("POST", "/cut", {})
+
+    def time_out_leases(self) -> None:
+        """End every lease as if its client had gone silent."""
+        self._ask("POST", "/time-out", {})
+
     def sessions(self) -> Sequence[Session]:
         """The open sessions."""
         return [Session(**item) for item in self._ask("GET", "/sessions")]
@@ -242,6 +253,7 @@ class VCenter:
             peak_streams=log["peak_streams"],
             leases=tuple(LeaseEnd(**item) for item in log["leases"]),
             power=tuple(PowerChange(**item) for item in log["power"]),
+            bytes=log["bytes"],
         )
 
     def reset_log(self) -> None:
@@ -282,6 +294,43 @@ def vcenter(inventory: Inventory, *, tls: Literal["ca", "self-signed"] = "ca") -
                 yield VCenter(ready["sdk"], USERNAME, password, ready["control"], process.pid)
             finally:
                 process.stdin.close()  # it ends with its standard input
+
+
+class MortalVCenter:
+    """A simulated vCenter that can be killed and started again at the same address.
+
+    What a vCenter keeps stays: its address, the authority of its certificates, its VMs and their power. Its sessions,
+    leases, faults and log are gone.
+
+    Attributes:
+        vc: the way in, whether it runs or not.
+    """
+
+    def __init__(self, inventory: Inventory, folder: Path) -> None:
+        sdk, control = free_ports(2)
+        self.vc = VCenter(
+            f"https://127.0.0.1:{sdk}/sdk", USERNAME, secrets.token_urlsafe(12), f"http://127.0.0.1:{control}"
+        )
+        (folder / "memory").mkdir(parents=True)
+        (folder / "inventory.json").write_text(json.dumps(asdict(inventory), default=_path), encoding="utf-8")
+        self._command = [str(build()), "-inventory", str(folder / "inventory.json"), "-username", USERNAME]
+        self._command += ["-password", self.vc.password, "-memory", str(folder / "memory")]
+        self._command += ["-port", str(sdk), "-control-port", str(control)]
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it listens. Raises RuntimeError where it does not."""
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        if not self._process.stdout.readline():
+            raise RuntimeError("the simulated vCenter did not start; it says why on standard error")
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
 
 
 def _path(value: object) -> str:

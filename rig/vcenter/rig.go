@@ -25,11 +25,13 @@ type rig struct {
 	esxi    map[string]*endpoint // by host name
 	control net.Listener
 	journal *journal
+	memory  *memory
 
 	mu       sync.Mutex
 	faults   Faults
 	machines map[types.ManagedObjectReference]*machine
 	leases   map[string]*lease
+	cut      chan struct{} // closed when every download under way is to be cut
 }
 
 // machine is what the rig knows of a VM beyond what the API shows.
@@ -39,22 +41,24 @@ type machine struct {
 }
 
 // start makes the inventory and opens every listener.
-func start(inv *Inventory, username, password string, selfSigned bool) (*rig, error) {
+func start(inv *Inventory, username, password string, selfSigned bool, again *memory) (*rig, error) {
 	g := &rig{
 		username: username, password: password,
 		esxi:     map[string]*endpoint{},
 		journal:  newJournal(),
 		machines: map[types.ManagedObjectReference]*machine{},
 		leases:   map[string]*lease{},
+		memory:   again,
+		cut:      make(chan struct{}),
 	}
 	var err error
-	if g.ca, err = newAuthority(selfSigned); err != nil {
+	if g.ca, err = newAuthority(selfSigned, again); err != nil {
 		return nil, err
 	}
 	if g.storage, err = os.MkdirTemp("", "thresher-vcenter-"); err != nil {
 		return nil, err
 	}
-	if g.vcenter, err = listen("vcenter", g.ca); err != nil {
+	if g.vcenter, err = listen("vcenter", g.ca, again.port); err != nil {
 		return nil, err
 	}
 	if err := g.simulate(inv); err != nil {
@@ -92,6 +96,9 @@ func (g *rig) simulate(inv *Inventory) error {
 	if err := build(g, inv); err != nil {
 		return fmt.Errorf("inventory: %w", err)
 	}
+	if err := g.recall(); err != nil {
+		return fmt.Errorf("power: %w", err)
+	}
 	g.model.Map().AddHandler(newPowerWatch(g))
 	return nil
 }
@@ -112,7 +119,7 @@ func (g *rig) serve(standalone bool) error {
 	}
 	g.vcenter.serve(g.unavailable(mux))
 	var err error
-	if g.control, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if g.control, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", g.memory.controlPort)); err != nil {
 		return err
 	}
 	server := &http.Server{Handler: g.controls(), ReadHeaderTimeout: time.Minute}

@@ -26,8 +26,11 @@ type authority struct {
 	cert       *x509.Certificate
 }
 
-func newAuthority(selfSigned bool) (*authority, error) {
+func newAuthority(selfSigned bool, again *memory) (*authority, error) {
 	a := &authority{selfSigned: selfSigned}
+	if again.authority(a) {
+		return a, nil
+	}
 	template := certificate("Simulated VMCA")
 	template.IsCA, template.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
 	var err error
@@ -38,8 +41,10 @@ func newAuthority(selfSigned bool) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.cert, err = x509.ParseCertificate(der)
-	return a, err
+	if a.cert, err = x509.ParseCertificate(der); err != nil {
+		return nil, err
+	}
+	return a, again.keep(a)
 }
 
 // issue makes a new key and certificate for 127.0.0.1 and localhost.
@@ -100,12 +105,12 @@ type endpoint struct {
 }
 
 // listen opens an endpoint; serve starts it.
-func listen(name string, ca *authority) (*endpoint, error) {
+func listen(name string, ca *authority, port int) (*endpoint, error) {
 	e := &endpoint{name: name, ca: ca}
 	if err := e.renew(); err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return nil, err
 	}

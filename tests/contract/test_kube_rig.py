@@ -310,3 +310,12 @@ def test_a_crash_of_the_api_server_loses_nothing_but_breaks_watches(api: KubeClu
     while (again := api.request("GET", f"{THINGS}/survivor")).status != 200:
         time.sleep(0.05)
     assert again.body["metadata"]["uid"] == made["metadata"]["uid"]
+
+
+def test_what_was_stored_outlives_etcd(api: KubeCluster) -> None:
+    made = create(api, "stored")
+    api.kill_etcd()
+    assert not api.is_ready()
+    api.start()
+    found = api.request("GET", f"{THINGS}/stored")
+    assert found.body["metadata"]["uid"] == made["metadata"]["uid"]

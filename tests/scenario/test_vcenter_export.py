@@ -323,6 +323,24 @@ def test_a_session_that_expires_in_the_middle_takes_the_lease_with_it(vc: VCente
     assert ends(vc) == ["session ended", "completed"]
 
 
+@pytest.mark.parametrize("calls", range(1, 10))
+def test_a_session_that_expires_at_any_call_is_worth_a_retry(vc: VCenter, tmp_path: Path, calls: int) -> None:
+    failed: list[SourceError] = []
+
+    async def act(ex: Exporting) -> None:
+        vc.faults(expire_after_calls=calls)
+        try:
+            await ex.transfer("web", tmp_path)
+        except SourceError as error:
+            failed.append(error)
+            await ex.transfer("web", tmp_path)
+
+    with_vcenter(vc, act)
+    assert all(error.retryable for error in failed), failed
+    assert written(tmp_path) == list(RAW)
+    assert vc.leases() == []
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 503])
 def test_an_esxi_host_that_refuses_is_told_apart(vc: VCenter, tmp_path: Path, status: int) -> None:
     vc.faults(nfc_status=status)

@@ -105,3 +105,15 @@ def test_the_dependencies_are_explained() -> None:
     declared = set(re.findall(r'"([a-z0-9-]+)', rest.partition("]")[0]))
     _, _, table = text("README.md").partition("## Dependencies")
     assert set(re.findall(r"^\| ([a-z0-9-]+) \| (?!why)", table, re.MULTILINE)) == declared
+
+
+def test_the_tests_that_reliability_names_are_there() -> None:
+    page = text("docs/reliability.md")
+    tests = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
+    files = re.findall(r"`(?:tests/[a-z_/0-9]+/)?(test_\w+\.py)`", page)
+    assert len(files) > 20
+    assert set(files) <= set(tests)
+    assert all((ROOT / path).exists() for path in re.findall(r"`(tests/[a-z_/0-9]+\.py)`", page))
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert named
+    assert {name for name in named if not any(f"def {name}(" in code for code in tests.values())} == set()

@@ -76,10 +76,24 @@ def test_a_finished_image_holds_the_disk_when_the_worker_is_gone() -> None:
 
 def test_a_scratch_volume_that_filled_up_is_not_tried_again() -> None:
     full = Failure("TargetFull", "no space left", retryable=True)
-    (disk,) = disks_seen(LINUX_BIOS, World(job=ended("Failed"), report=report(DiskPhase.PENDING, failure=full)))
+    last = report(DiskPhase.PENDING, WorkerPhase.FAILED, full)
+    (disk,) = disks_seen(LINUX_BIOS, World(job=ended("Failed"), report=last))
     assert disk.failure is not None
     assert not disk.failure.retryable
     assert "scratch factor" in disk.failure.message
+
+
+def test_a_worker_that_was_killed_while_it_waited_for_room_goes_on_waiting() -> None:
+    full = Failure("TargetFull", "no space left", retryable=True)
+    (disk,) = disks_seen(LINUX_BIOS, World(job=ended("Failed"), report=report(DiskPhase.PENDING, failure=full)))
+    assert disk.failure == full
+
+
+def test_a_volume_that_was_full_once_is_not_what_a_worker_ended_of() -> None:
+    full = Failure("TargetFull", "there is no room for disk 2000", retryable=True)
+    away = Failure("SourceUnreachable", "no answer", retryable=True)
+    row = DiskReport(KEY, DiskPhase.PENDING, failure=full)
+    assert state_of(World(job=RUNNING, report=Report(NOW, WorkerPhase.FAILED, (row,), away))) is DiskState.RUNNING
 
 
 def test_a_worker_that_died_without_a_word_is_tried_again() -> None:

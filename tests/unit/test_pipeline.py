@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import pairwise
@@ -15,6 +16,7 @@ from thresher.formats.vmdk import write_stream
 from thresher.model.errors import SourceError, TargetError, VmdkError
 from thresher.model.extent import Extent
 from thresher.model.units import KIB, MIB, Bytes
+from thresher.transfer.buffers import BUFFER_BYTES
 from thresher.transfer.decode import Decoder, RawDecoder, VmdkDecoder
 from thresher.transfer.digest import new_digest
 from thresher.transfer.ledger import Resume
@@ -134,6 +136,53 @@ def test_bytes_set_the_pace(tmp_path: Path, workers: Executor) -> None:
     copy(Pipeline(RawDecoder(Bytes(SIZE)), sink, workers, on_safe=lambda r: places.append(r.offset), pace=pace), RAW)
     assert places[0] == 8 * MIB
     assert all(later - sooner >= 8 * MIB for sooner, later in pairwise(places))
+    sink.close()
+
+
+@pytest.mark.parametrize(("data", "decoder"), [(RAW, RawDecoder(Bytes(SIZE))), (VMDK, VmdkDecoder())])
+def test_no_more_than_the_promised_work_is_ever_at_stake(
+    data: bytes, decoder: Decoder, tmp_path: Path, workers: Executor
+) -> None:
+    """A disk that takes its time to flush, and a source that does not."""
+    safe, most, grain = [0], 2 * MIB, 64 * KIB
+    at_stake: list[int] = []
+    sink = Sink(tmp_path / "d", lambda what: time.sleep(0.1) if what == "flush" else None)
+    pace = Pace(MIB, 3600, most_bytes=most, most_seconds=0)
+    pipeline = Pipeline(decoder, sink, workers, on_safe=lambda r: safe.append(r.offset), pace=pace)
+    copy(pipeline, data, lambda: at_stake.append(pipeline.read - safe[-1]))
+    assert len(at_stake) > most // BUFFER_BYTES
+    assert max(at_stake) <= most + BUFFER_BYTES + grain  # a stream is gone on with at the grain that it was cut in
+    sink.close()
+
+
+def test_the_pace_of_every_transfer_is_the_promised_one() -> None:
+    assert (Pace().most_bytes, Pace().most_seconds) == (256 * MIB, 10)
+    assert Pace().bytes < Pace().most_bytes
+    assert Pace().seconds < Pace().most_seconds
+
+
+def test_what_is_young_is_not_waited_for(tmp_path: Path, workers: Executor) -> None:
+    """Ten seconds of work may be at stake however many bytes that are: a fast disk must not wait for each flush."""
+    read, flushing = [0], threading.Event()
+    whole = threading.Event()
+
+    def slow(what: str) -> None:
+        if what == "flush":
+            flushing.set()
+            assert whole.wait(30)  # the whole stream is read while this flush lasts
+
+    sink = Sink(tmp_path / "d", slow)
+    pace = Pace(MIB, 3600, most_bytes=2 * MIB, most_seconds=3600)
+    pipeline = Pipeline(RawDecoder(Bytes(SIZE)), sink, workers, on_safe=lambda _: None, pace=pace)
+
+    def on_read() -> None:
+        read[0] = pipeline.read
+        if pipeline.read == SIZE:
+            whole.set()
+
+    copy(pipeline, RAW, on_read)
+    assert flushing.is_set()
+    assert read == [SIZE]
     sink.close()
 
 

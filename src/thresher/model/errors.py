@@ -15,6 +15,7 @@
     ├── TargetError             the place the VM goes to                           target    exit 5
     │   ├── TargetFull              no space left                         (retry)
     │   ├── TargetUnreachable       no connection, time-out, 5xx          (retry)
+    │   ├── TargetDenied            no rights, or not known yet           (retry)
     │   ├── DiskUnreachable         a worker's disks cannot be downloaded (retry)
     │   └── TargetConflict          somebody else changed it meanwhile    (retry)
     ├── VerificationError       a checksum or a size that does not agree           source    exit 6
@@ -169,6 +170,13 @@ class TargetUnreachable(TargetError):
     """No connection, a time-out, or the target's own temporary trouble (429, 5xx)."""
 
     reason = "TargetUnreachable"
+    retryable = True
+
+
+class TargetDenied(TargetError):
+    """No rights to do it. An API server that has just started knows no rights yet, so this may pass."""
+
+    reason = "TargetDenied"
     retryable = True
 
 

@@ -14,7 +14,7 @@ import httpx2
 from lightkube.config.client_adapter import AsyncClient, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 
-from thresher.model.errors import TargetConflict, TargetError, TargetUnreachable
+from thresher.model.errors import TargetConflict, TargetDenied, TargetError, TargetUnreachable
 from thresher.operator.kinds import JOB
 from thresher.targets.harvester.objects import Kind, Object
 
@@ -29,7 +29,10 @@ WATCH_SECONDS = 300
 """A watch ends by itself after this long, so that a connection that died in silence is noticed."""
 TIMEOUT_S = 30.0
 
-NOT_FOUND, CONFLICT, GONE, TOO_MANY, SERVER = 404, 409, 410, 429, 500
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE, TOO_MANY, SERVER = 401, 403, 404, 409, 410, 429, 500
+_NO_RIGHTS = 'is forbidden: User "'
+"""What an API server says where rights are missing, or where it has just started and has read no roles yet
+(k8s.io/apiserver, endpoints/handlers/responsewriters, forbiddenMessage). Quotas and webhooks say 403 in other words."""
 
 
 class WatchExpired(TargetError):
@@ -212,6 +215,8 @@ def _failure(response: httpx2.Response, method: str, path: str) -> TargetError:
     said = said or f"{method} {path} was answered with {code}"
     if code == GONE:
         return WatchExpired(said)
+    if code == UNAUTHORIZED or (code == FORBIDDEN and _NO_RIGHTS in said):
+        return TargetDenied(f"{said}. If it stays so, compare the operator's ClusterRole with the chart's.")
     if code == CONFLICT:
         return TargetConflict(said)
     if code == TOO_MANY or code >= SERVER:

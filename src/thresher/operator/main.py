@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 
-from thresher.model.errors import ThresherError
+from thresher.model.errors import TargetDenied, TargetUnreachable, ThresherError
 from thresher.model.units import Bytes
 from thresher.operator.bandwidth import Bandwidth
 from thresher.operator.ending import AGAIN_S, ended
@@ -40,6 +40,8 @@ from thresher.targets.harvester.target import HarvesterTarget
 from thresher.wiring.preflight import WithRules
 
 log = logging.getLogger(__name__)
+
+_AGAIN_S = 2.0
 
 Reconcile = Callable[[str], Awaitable[float | None]]
 
@@ -143,7 +145,7 @@ async def _work(kube: Kube, settings: Settings, metrics: Metrics, ready: asyncio
     metrics.transfers("running", lambda: slots.running)
     metrics.transfers("waiting", lambda: slots.waiting)
     for namespace in settings.namespaces or ("",):
-        for job in await kube.list_all(JOB, namespace, labels=IMPORT_LABEL):
+        for job in await _jobs(kube, namespace):
             if not job_ended(job):
                 _take_up(job["metadata"], tools)
     controller, looker = ImportController(tools), SourceController(kube, events, sessions)
@@ -159,6 +161,16 @@ async def _work(kube: Kube, settings: Settings, metrics: Metrics, ready: asyncio
         )
     finally:
         await sessions.close()
+
+
+async def _jobs(kube: Kube, namespace: str) -> list[Object]:
+    """The workers' Jobs, once the API server answers: an operator that ends waits longer, in its restart's back-off."""
+    while True:
+        try:
+            return await kube.list_all(JOB, namespace, labels=IMPORT_LABEL)
+        except (TargetUnreachable, TargetDenied) as error:
+            log.warning("%s: %s", error.reason, error)
+            await asyncio.sleep(_AGAIN_S)
 
 
 def _take_up(meta: Object, tools: Tools) -> None:

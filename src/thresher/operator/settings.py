@@ -6,8 +6,12 @@ from datetime import timedelta
 from thresher.imports.policy import Policy
 from thresher.model.bandwidth import NO_LIMIT, Limit
 
-POLICY = Policy(attempts=12, poll=timedelta(seconds=5))
-"""More patient than a command line: a vCenter that restarts takes minutes, and nobody sits and waits."""
+POLICY = Policy(attempts=20, budget=200, restore_attempts=60, poll=timedelta(seconds=5))
+"""More patient than a command line: nobody sits and waits, and an import of days meets all that a week brings.
+
+With the delays of every import, 20 failures in a row span half an hour: a vCenter appliance that is updated and starts
+again. 200 in all are ten of these, and seven nights of 25. Switching a source VM on again is tried for two hours.
+"""
 
 
 @dataclass(frozen=True, slots=True)

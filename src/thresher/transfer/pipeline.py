@@ -26,10 +26,19 @@ MAX_VECTOR = 8
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often what was written is made durable: after so many bytes of the stream, or so many seconds."""
+    """How often what was written is made durable, and so how much a crash can cost.
+
+    Attributes:
+        bytes: after so many bytes of the stream it is flushed,
+        seconds: or after so many seconds.
+        most_bytes: no more than so many are read beyond what is durable,
+        most_seconds: unless it is younger than so many seconds: else reading waits for a flush that takes its time.
+    """
 
     bytes: int = 128 * MIB
     seconds: float = 1.0
+    most_bytes: int = 256 * MIB
+    most_seconds: float = 10.0
 
 
 class Pipeline:
@@ -77,7 +86,7 @@ class Pipeline:
         self._hasher = ThreadPoolExecutor(1, "hash")
         self._flusher = ThreadPoolExecutor(1, "flush")
         self._flush: Future[None] | None = None
-        self._marked = (Bytes(0), time.monotonic())
+        self._marked = self._durable = (Bytes(0), time.monotonic())
 
     def __enter__(self) -> Self:
         return self
@@ -164,8 +173,13 @@ class Pipeline:
 
     def _mark_if_due(self) -> None:
         """Have everything so far flushed, and say so, once it is written; never two of these at a time."""
-        if self._on_safe is None or (self._flush is not None and not self._flush.done()):
+        if self._on_safe is None:
             return
+        if self._flush is not None and not self._flush.done():
+            since, then = self._durable
+            if self.read - since < self._pace.most_bytes or time.monotonic() - then < self._pace.most_seconds:
+                return
+            self._flush.result()  # the disk is slower than the source: going on would put more and more at stake
         since, then = self._marked
         if self.read - since < self._pace.bytes and time.monotonic() - then < self._pace.seconds:
             return
@@ -178,11 +192,12 @@ class Pipeline:
             self._written.append(0)
         hashed = self._hasher.submit(self._digest.state) if self._digest else None
         written: Future[None] = Future()
-        self._flush = self._flusher.submit(self._make_safe, place, epoch, hashed, written)
+        self._flush = self._flusher.submit(self._make_safe, self._marked, place, epoch, hashed, written)
         self._watermark.mark(lambda: written.set_result(None))
 
     def _make_safe(
         self,
+        marked: tuple[Bytes, float],
         place: tuple[int, dict[str, int]],
         epoch: int,
         hashed: "Future[DigestState | None] | None",
@@ -197,6 +212,7 @@ class Pipeline:
             self._sink.flush()
             offset, decoder = place
             self._on_safe(Resume(decoder, offset, state, sum(self._written[:epoch])))
+            self._durable = marked
         except BaseException as error:  # noqa: BLE001  a failed flush fails the transfer: the reader raises it
             self._failures.append(error)
 

@@ -266,3 +266,20 @@ def test_a_missing_secret_or_config_map_is_told_and_waited_for(
     kind = SECRETS if missing == "secret" else CONFIG_MAPS
     harvester.kube.create(kind, {"metadata": {"name": "late", "namespace": namespace}})
     assert job_ended(harvester, namespace, "j") == "Complete"
+
+
+def test_a_mounted_volume_loses_its_room_and_gets_it_back(harvester: Harvester, namespace: str) -> None:
+    container = {"volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}
+    item = job(namespace, "held", [*SHELL, "sleep 600"], container=container, pod={"volumes": [_scratch("4Mi")]})
+    harvester.kube.create(JOBS, item)
+    eventually(lambda: any(where == namespace for where, _ in harvester.running_pods))
+    (claim,) = harvester.kube.list(CLAIMS, namespace)["items"]
+    folder = harvester.disk_bytes(namespace, claim["metadata"]["name"])
+    shrunk = harvester.shrink(namespace, claim["metadata"]["name"], 1 << 16)
+    assert shrunk == folder.is_mount(), "only what is mounted has a limit"
+    if not shrunk:  # whoever may not mount has no volumes that fill up
+        return
+    with pytest.raises(OSError, match="No space left"):
+        (folder / "big").write_bytes(bytes(1 << 20))
+    harvester.grow(folder)
+    (folder / "big").write_bytes(bytes(1 << 20))

@@ -124,7 +124,7 @@ def job_ended(job: Object | None) -> str:
 def job_failure(job: Object, report: Report | None) -> Failure:
     """Why a Job failed: the worker's words, else Kubernetes'."""
     if report is not None and report.failure is not None:
-        return final(report.failure)
+        return final(report.failure) if report.phase is WorkerPhase.FAILED else report.failure
     conditions = (job.get("status") or {}).get("conditions") or []
     said = next((c.get("message") for c in conditions if c["type"] == "Failed"), "") or "without a reason"
     message = f"The worker ended before it could say why ({said}). Look at the events of its Pod."
@@ -165,10 +165,10 @@ def disks_seen(vm: SourceVM, world: World) -> tuple[DiskSeen, ...]:
 def _under_way(row: DiskReport, report: Report | None) -> DiskSeen:
     if row.state is DiskPhase.DONE:
         return DiskSeen(row.key, DiskState.DONE, begun=True, position=row.position, total=row.total)
-    failure = row.failure
-    if failure is None and report is not None and report.phase is WorkerPhase.FAILED:
-        failure = report.failure
     over = report is not None and report.phase is WorkerPhase.FAILED
+    failure = row.failure
+    if over and report is not None and report.failure is not None:
+        failure = report.failure  # its last word: what a disk failed of once may be long mended
     if failure is not None and over:
         failure = final(failure)
     if failure is not None and not failure.retryable and over:

@@ -41,7 +41,7 @@ from thresher.operator.imports.memory import Memory, dump
 from thresher.operator.imports.observe import World, observed
 from thresher.operator.imports.render import previous, render
 from thresher.operator.imports.tools import Tools
-from thresher.operator.imports.transfer import STOP, command, source_of
+from thresher.operator.imports.transfer import STOP, command, name_of, source_of
 from thresher.operator.imports.undo import remove_transfer
 from thresher.operator.kinds import CONFIG_MAP, FINALIZER, IMPORT
 from thresher.operator.status import changes, from_json, to_json
@@ -391,7 +391,9 @@ class Pass:
                 self.tools.slots.give_back(self.spec.uid)
             return
         if images_ready(seen) and self._world.command != STOP:
-            await self.tools.kube.apply(command(self.vmi, STOP), CONFIG_MAP)
+            # no more than a change: what this very pass has removed must not come back
+            told = {"data": command(self.vmi, STOP)["data"]}
+            await self.tools.kube.merge(CONFIG_MAP, self.spec.namespace, name_of(self.spec.uid), told)
 
 
 def pause(wait: Wait, power: PowerState | None, now: datetime, poll: float) -> float:

@@ -107,7 +107,7 @@ class NfcLease:
             return found.get("info") if found["state"] == _State.ready else None
 
         pause, until = _FIRST_LOOK_S, time.monotonic() + _READY_WAIT_S
-        while (info := await self._connection.call(look)) is None:
+        while (info := await self._looked(look)) is None:
             if time.monotonic() > until:
                 raise SourceUnreachable(
                     f"the export of {self._vm.name} is not ready after {_READY_WAIT_S:.0f} s; look at the tasks of "
@@ -117,6 +117,17 @@ class NfcLease:
             pause = min(pause * 2, _LOOK_S)
         self._timeout_s = float(info.leaseTimeout)
         self.items = tuple(_item(found) for found in info.deviceUrl)
+
+    async def _looked(self, look: Callable[[Any], Any]) -> Any:
+        """What a look at a lease finds that may end with its session before it is ready."""
+        try:
+            return await self._connection.call(look)
+        except SourceNotFound as error:
+            self._over = True
+            raise SourceUnreachable(
+                f"the export of {self._vm.name} ended before it was ready, as did the session that it belonged to; it "
+                "is exported again"
+            ) from error
 
     async def _keep_alive(self) -> None:
         pause = min(_KEEP_ALIVE_S, self._timeout_s / 4)
