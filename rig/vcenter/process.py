@@ -158,14 +158,14 @@ class VCenter:
         username: the only user.
         password: a new one each time.
         control: the tests' own door.
-        pid: of its process.
+        pid: of its process; 0 where it is one that comes and goes.
     """
 
     url: str
     username: str
     password: str
     control: str
-    pid: int
+    pid: int = 0
 
     @property
     def port(self) -> int:
