@@ -10,7 +10,7 @@ import pytest
 from rig.harvester import Harvester, Pace, simulated_harvester
 from rig.harvester.kinds import NAMESPACES
 from rig.kube import KubeCluster, kube_cluster
-from rig.openstack import Fault, OpenstackCloud, openstack_cloud
+from rig.openstack import Fault, OpenstackCloud
 from rig.openstack_user import MARKER, boot_disk, data_disk, power, source, vm_import
 from rig.operator import Operator, allow, apply, events, get, import_word, install_crds, network, running_operator, wait
 
@@ -56,9 +56,9 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def running(
-    tmp_path_factory: pytest.TempPathFactory,
+    openstack: OpenstackCloud, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[OpenstackCloud, KubeCluster, Harvester, Operator]]:
-    with openstack_cloud() as cloud, kube_cluster() as cluster:
+    with kube_cluster() as cluster:
         install_crds(cluster)
         token = allow(cluster, "operator")
         pace = Pace(idle_s=2.0, image_retry_s=0.05, restart_s=0.1)
@@ -66,7 +66,7 @@ def running(
             simulated_harvester(cluster, pace) as harvester,
             running_operator(cluster, tmp_path_factory.mktemp("operator"), token=token) as operator,
         ):
-            yield cloud, cluster, harvester, operator
+            yield openstack, cluster, harvester, operator
             assert not harvester.problems, harvester.problems[0]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from rig import cli, disks
 from rig.machines import no_machine_left
-from rig.openstack import OpenstackCloud, openstack_cloud
+from rig.openstack import OpenstackCloud
 from rig.openstack.things import Port
 from rig.openstack_user import CAPACITY, MARKER, boot_disk, data_disk, power, source, vm_import
 from rig.operator import wait
@@ -17,16 +17,10 @@ SECONDS = 300
 """Cinder polls; a machine that is busy takes longer still."""
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[OpenstackCloud]:
-    with openstack_cloud() as cloud:
-        yield cloud
-
-
 @pytest.fixture
-def cloud(running: OpenstackCloud) -> Iterator[OpenstackCloud]:
-    yield running
-    running.wipe()
+def cloud(openstack: OpenstackCloud) -> Iterator[OpenstackCloud]:
+    yield openstack
+    openstack.wipe()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from rig.openstack import OpenstackCloud, openstack_cloud
+from rig.openstack import OpenstackCloud
 from rig.openstack_access import access_to, source_of
 from thresher.model.errors import SourceError, SourceNotFound
 from thresher.model.vm import PowerState, SourceVM
@@ -13,16 +13,10 @@ from thresher.sources.openstack.connection import OpenstackConnection
 from thresher.sources.openstack.power import OpenstackPower
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[OpenstackCloud]:
-    with openstack_cloud() as cloud:
-        yield cloud
-
-
 @pytest.fixture
-def cloud(shared: OpenstackCloud) -> Iterator[OpenstackCloud]:
-    yield shared
-    shared.wipe()
+def cloud(openstack: OpenstackCloud) -> Iterator[OpenstackCloud]:
+    yield openstack
+    openstack.wipe()
 
 
 def found(cloud: OpenstackCloud, key: str) -> SourceVM:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from rig.openstack import Credential, Fault, OpenstackCloud, openstack_cloud
+from rig.openstack import Credential, Fault, OpenstackCloud
 from rig.openstack.things import Port
 from rig.openstack_access import access_to, source_of
 from thresher.model.errors import (
@@ -26,16 +26,10 @@ from thresher.sources.openstack.connection import OpenstackConnection
 MACS = ("fa:16:3e:00:00:0c", "fa:16:3e:00:00:0a", "fa:16:3e:00:00:0b")
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[OpenstackCloud]:
-    with openstack_cloud() as cloud:
-        yield cloud
-
-
 @pytest.fixture
-def cloud(shared: OpenstackCloud) -> Iterator[OpenstackCloud]:
-    yield shared
-    shared.wipe()
+def cloud(openstack: OpenstackCloud) -> Iterator[OpenstackCloud]:
+    yield openstack
+    openstack.wipe()
 
 
 def check(access: OpenstackAccess, times: int = 1) -> SourceFacts:

@@ -8,12 +8,11 @@ from lightkube.config.kubeconfig import KubeConfig
 
 from rig.operator_user import IMPORT, User
 from rig.source_vms import LINUX_BIOS, SPEC
-from thresher.api.virtualmachineimport import SourceReference
 from thresher.imports.observed import ImageSeen, ImageState, Observed
 from thresher.operator.events import Events
 from thresher.operator.imports.memory import Memory
 from thresher.operator.imports.observe import World
-from thresher.operator.imports.passes import Pass
+from thresher.operator.imports.reporting import Reporting
 from thresher.operator.imports.slots import Slots
 from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import STOP, command, name_of
@@ -42,10 +41,8 @@ async def stop_worker(config: Path, user: User, *, there: bool) -> object:
         )  # fmt: skip
         if there:
             await kube.apply(command(vmi, ""), CONFIG_MAP)
-        ref = SourceReference(api_version=vmi["apiVersion"], kind="OvaSource", name="demo", namespace=user.namespace)
-        run = Pass(tools, vmi, spec, ref, Memory(vm=LINUX_BIOS))
-        run._world = WORKING
-        await run._stop_worker(READY)
+        reporting = Reporting(tools, vmi, spec, WORKING, READY, Memory(vm=LINUX_BIOS), None, 0)
+        await reporting.stop_worker()
         found = await kube.get(CONFIG_MAP, user.namespace, name_of(spec.uid))
         await kube.delete(CONFIG_MAP, user.namespace, name_of(spec.uid))
         return found and found["data"]["command"]

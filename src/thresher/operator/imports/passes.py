@@ -23,27 +23,26 @@ from thresher.imports.actions import (
     Wait,
 )
 from thresher.imports.decide import decide
-from thresher.imports.facts import facts_of, images_ready, left_at_source
+from thresher.imports.facts import left_at_source
 from thresher.imports.observed import Failure, Observed
-from thresher.imports.phases import TABLE, Phase, route
-from thresher.imports.status import Condition, ImportStatus, Truth, derive, stamp
+from thresher.imports.phases import TABLE
+from thresher.imports.status import Truth, stamp
 from thresher.model.errors import TargetConflict, TargetUnreachable, ThresherError
 from thresher.model.naming import copies_prefix
 from thresher.model.report import WorkerPhase
 from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState
-from thresher.operator.bandwidth import BLACKOUT, LIMITED, PAUSED
-from thresher.operator.events import NORMAL, WARNING
+from thresher.operator.events import WARNING
 from thresher.operator.imports.act import Hands, transfer_is_over
 from thresher.operator.imports.held import QUEUED, Held
 from thresher.operator.imports.look import deleted_at, look
 from thresher.operator.imports.memory import Memory, dump
 from thresher.operator.imports.observe import World, observed
-from thresher.operator.imports.render import previous, render
+from thresher.operator.imports.reporting import Reporting
 from thresher.operator.imports.tools import Tools
-from thresher.operator.imports.transfer import STOP, command, name_of, source_of
+from thresher.operator.imports.transfer import source_of
 from thresher.operator.imports.undo import remove_transfer
-from thresher.operator.kinds import CONFIG_MAP, FINALIZER, IMPORT
+from thresher.operator.kinds import FINALIZER, IMPORT
 from thresher.operator.status import changes, from_json, to_json
 from thresher.targets.harvester.objects import Object
 
@@ -52,7 +51,6 @@ log = logging.getLogger(__name__)
 AT_ONCE, SOON, SOURCE_S, IDLE_S = 0.0, 2.0, 30.0, 60.0
 """Seconds until the next pass: after an action; after one that is not through; while a source is not ready;
 and where a watch will tell."""
-TOO_LATE = "SpecChangeRefused"
 CHECKS = (FindVm, RunPreflight, Accept)
 """What touches nothing and is done in one go, so that the status does not flicker between them."""
 
@@ -297,103 +295,11 @@ class Pass:
         self.vmi = {**self.vmi, "status": {**(self.vmi.get("status") or {}), "recorded": text}}
 
     async def _report(self) -> None:
-        """Derive the status, write it down where it changed, and tell what happened."""
-        seen, now = self._seen, self.tools.clock()
-        before = self.vmi.get("status") or {}
-        last = previous(before, self.memory.phase)
-        phases = route(facts_of(self.spec, seen))
-        passed = phases[phases.index(last.phase) + 1 :] if last.phase in phases else phases[-1:]
-        status = self._explained(derive(self.spec, seen, last, now, policy=self.tools.settings.policy), last)
-        self.memory = replace(self.memory, phase=status.phase, generation=self._generation())
-        after = render(status, self.spec, self.memory, self._world.report, created=seen.target.ours)
-        if "conditions" in after:
-            after["conditions"] += await self._refusal(last) + self._limited(last)
-        patch = changes(before, after)
-        meta = self.vmi["metadata"]
-        if patch:
-            await self.tools.kube.merge(IMPORT, meta["namespace"], meta["name"], {"status": patch}, sub="status")
-        self.tools.metrics.phase(self.spec.uid, status.phase)
-        for phase in passed:
-            await self._tell(phase, derive(self.spec, seen, last, now, phase=phase))
-        await self._tell_trouble(last, status)
-        if status.phase is not Phase.SUSPENDED:
-            await self._stop_worker(seen)
-
-    def _generation(self) -> int:
-        return int(self.memory.generation or self.vmi["metadata"].get("generation", 0))
-
-    def _explained(self, status: ImportStatus, last: ImportStatus) -> ImportStatus:
-        """The status with what holds this pass up, in place of what it waits for in general."""
-        held, report = self._held, self._world.report
-        if held is None and self._world.trouble:
-            held = Held("WorkerNotStarted", self._world.trouble)
-        if held is None and report is not None and report.failure is not None and not transfer_is_over(self._world):
-            held = Held(report.failure.reason, report.failure.message)
-        if held is None:
-            held = self._paused()
-        if held is None:
-            held = _image_failure(self._seen)
-        if held is None or TABLE[status.phase].terminal or not status.conditions:
-            return status
-        ready = replace(status.conditions[0], reason=held.reason, message=held.message)
-        ready = stamp((ready,), last.conditions, self.tools.clock())[0]
-        return replace(status, conditions=(ready, *status.conditions[1:]))
-
-    def _paused(self) -> Held | None:
-        standing = self.tools.bandwidth.standing(self.spec.uid)
-        return Held(standing.reason, standing.message) if standing is not None and standing.paused else None
-
-    def _limited(self, last: ImportStatus) -> list[Object]:
-        """The condition that says which limit is in force, where one is."""
-        standing = self.tools.bandwidth.standing(self.spec.uid)
-        if standing is None:
-            return []
-        condition = Condition(LIMITED, Truth.TRUE, standing.reason, standing.message)
-        return to_json(stamp((condition,), last.conditions, self.tools.clock()), self.memory.generation)
-
-    async def _refusal(self, last: ImportStatus) -> list[Object]:
-        """The condition that says that a change of the spec came too late, told once."""
-        if not self.late:
-            return []
-        message = (
-            "The spec was changed after the import had begun, so the change is not taken up. "
-            "Undo it, or delete the import and make it again."
+        """Say how the import stands, in its status and in events."""
+        reporting = Reporting(
+            self.tools, self.vmi, self.spec, self._world, self._seen, self.memory, self._held, self.late
         )
-        condition = Condition("SpecAccepted", Truth.FALSE, TOO_LATE, message)
-        if all(before.type != condition.type for before in last.conditions):
-            await self.tools.events.tell(self.vmi, TOO_LATE, message, WARNING)
-        return to_json(stamp((condition,), last.conditions, self.tools.clock()), self.late)
-
-    async def _tell(self, phase: Phase, status: ImportStatus) -> None:
-        kind = WARNING if phase in (Phase.INVALID, Phase.FAILED, Phase.IMAGE_FAILED) else NORMAL
-        failed = _image_failure(self._seen) if phase is Phase.IMAGE_FAILED else None
-        message = failed.message if failed is not None else status.message
-        await self.tools.events.tell(self.vmi, phase.value, message, kind)
-        log.info("%s: %s", phase.value, message, extra=self._about)
-        if phase is Phase.VALID:
-            for loss in status.findings:
-                await self.tools.events.tell(self.vmi, loss.rule, f"{loss.subject}: {loss.message}", WARNING)
-
-    async def _tell_trouble(self, last: ImportStatus, status: ImportStatus) -> None:
-        """Say what holds the import up, once for each new reason."""
-        ready = status.conditions[0]
-        was = last.conditions[0] if last.conditions else None
-        if was is not None and (was.reason, was.message) == (ready.reason, ready.message):
-            return
-        if ready.reason != status.phase.value and not TABLE[status.phase].terminal:
-            kind = NORMAL if self._held is not None or ready.reason in (BLACKOUT, PAUSED) else WARNING
-            await self.tools.events.tell(self.vmi, ready.reason, ready.message, kind)
-
-    async def _stop_worker(self, seen: Observed) -> None:
-        """Let the worker end once every image is in; its slot is free when it has."""
-        if transfer_is_over(self._world):
-            if seen.target.ours or images_ready(seen):
-                self.tools.slots.give_back(self.spec.uid)
-            return
-        if images_ready(seen) and self._world.command != STOP:
-            # no more than a change: what this very pass has removed must not come back
-            told = {"data": command(self.vmi, STOP)["data"]}
-            await self.tools.kube.merge(CONFIG_MAP, self.spec.namespace, name_of(self.spec.uid), told)
+        self.memory = await reporting.run()
 
 
 def pause(wait: Wait, power: PowerState | None, now: datetime, poll: float) -> float:
@@ -402,9 +308,3 @@ def pause(wait: Wait, power: PowerState | None, now: datetime, poll: float) -> f
         return poll
     longest = IDLE_S if power in (None, PowerState.OFF) else poll
     return max(min((wait.until - now).total_seconds(), longest), 0.0)
-
-
-def _image_failure(seen: Observed) -> Held | None:
-    """Why an image failed, in Harvester's words."""
-    failure = next((image.failure for image in seen.images if image.failure is not None), None)
-    return Held(failure.reason, failure.message) if failure is not None else None
