@@ -123,7 +123,7 @@ def test_a_volume_in_error_is_named_before_anything_is_made(volume_lab: Lab) -> 
 
 @pytest.mark.parametrize("operation", ["create_snapshot", "create_volume_from_snapshot"])
 def test_a_copy_that_fails_in_cinder_is_named_and_removed(volume_lab: Lab, operation: str) -> None:
-    volume_lab.cloud.mishaps.driver(operation)  # type: ignore[arg-type] # it is one of them
+    volume_lab.cloud.mishaps.driver(operation, times=9)  # type: ignore[arg-type] # it is one of them
     name = f"thresher-{volume_lab.owner}-{volume_lab.vm.disks[0].key}"
     fails(volume_lab, SourceError, name, "'error'", "log of Cinder", retryable=False)
 

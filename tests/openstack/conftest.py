@@ -1,0 +1,12 @@
+from collections.abc import Iterator
+
+import pytest
+
+from rig.openstack import OpenstackCloud, openstack_cloud
+
+
+@pytest.fixture(scope="session")
+def openstack() -> Iterator[OpenstackCloud]:
+    """One OpenStack for the session: make servers of your own, and end the faults and quotas that you set."""
+    with openstack_cloud() as cloud:
+        yield cloud

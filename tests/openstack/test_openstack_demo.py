@@ -1,0 +1,9 @@
+"""``make demo-cluster SOURCE=openstack``."""
+
+from pathlib import Path
+
+from rig.demo_proof import prove
+
+
+def test_the_example_becomes_a_running_vm_and_nothing_is_left(tmp_path: Path) -> None:
+    prove(tmp_path, "openstack", "openstack.yaml", "openstacksource", "web-2")
