@@ -40,9 +40,9 @@ from thresher.operator.imports.memory import Memory, dump
 from thresher.operator.imports.observe import World, observed
 from thresher.operator.imports.reporting import Reporting
 from thresher.operator.imports.tools import Tools
-from thresher.operator.imports.transfer import source_of
+from thresher.operator.imports.transfer import name_of, source_of
 from thresher.operator.imports.undo import remove_transfer
-from thresher.operator.kinds import FINALIZER, IMPORT
+from thresher.operator.kinds import FINALIZER, IMPORT, SECRET
 from thresher.operator.status import changes, from_json, to_json
 from thresher.targets.harvester.objects import Object
 
@@ -109,7 +109,7 @@ class Pass:
             case Accept() | GiveUp():
                 return self._note(action)
             case Rest():
-                return self._rest()
+                return await self._rest()
             case Finish():
                 return await self._finish()
             case Fail():
@@ -165,8 +165,9 @@ class Pass:
             poll = IDLE_S if self._world.power is None else poll
         return pause(wait, self._world.power, self.tools.clock(), poll)
 
-    def _rest(self) -> float | None:
+    async def _rest(self) -> float | None:
         """It is suspended: a watch tells when not; but that the source VM runs meanwhile, only a look does."""
+        await self.tools.kube.delete(SECRET, self.spec.namespace, name_of(self.spec.uid))  # nothing is owed any more
         self.tools.slots.give_back(self.spec.uid)
         self.memory = replace(self.memory, recorded=self.memory.recorded.rested())
         return None if self._world.power is None else IDLE_S
