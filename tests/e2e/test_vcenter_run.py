@@ -193,6 +193,7 @@ def test_a_suspended_import_says_so_and_touches_nothing(running: VCenter, tmp_pa
 def test_many_imports_share_one_session(streams: tuple[Path, Path], tmp_path: Path) -> None:
     names = [f"vm{number}" for number in range(10)]
     with vcenter(Inventory(vms=tuple(machine(name, streams) for name in names))) as vc:
+        vc.faults(bytes_per_second=4 * MIB)  # so slow that several disks are read at once, if they may
         wanted, limits = manifests(tmp_path, vc, *names), ("--imports", "10", "--disks-per-source", "3")
         outcome = cli.run("run", "-f", wanted, "--to", tmp_path / "out", *limits, "--output", "json")
         assert {result["status"] for result in outcome.json} == {"virtualMachineCreated"}
