@@ -103,12 +103,9 @@ def words(cluster: KubeCluster) -> list[str]:
     return [item.get("status", {}).get("importStatus", "") for item in found]
 
 
-def transfers(cluster: KubeCluster) -> int:
-    """Workers that move disks: the Job of one whose images are in is being deleted while its Pod ends."""
+def running_jobs(cluster: KubeCluster) -> int:
     jobs = listed(cluster, "/apis/batch/v1/namespaces/default/jobs")
-    return sum(
-        1 for job in jobs if job.get("status", {}).get("active") and not job["metadata"].get("deletionTimestamp")
-    )
+    return sum(1 for job in jobs if job.get("status", {}).get("active"))
 
 
 def peak_memory_kib(pid: int) -> int:
@@ -124,7 +121,7 @@ def test_two_hundred_imports_all_end_within_the_limits(
     apply(cluster, "\n---\n".join(json.dumps(made) for made in objects(vc, web)))
     most, end = 0, time.monotonic() + PATIENCE_S
     while (seen := words(cluster)).count("virtualMachineCreated") < IMPORTS:
-        most = max(most, transfers(cluster))
+        most = max(most, running_jobs(cluster))
         assert time.monotonic() < end, f"not all ended: { {word: seen.count(word) for word in set(seen)} }"
         assert operator.running, operator.log.read_text()[-4000:]
         time.sleep(1)

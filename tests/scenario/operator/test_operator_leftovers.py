@@ -1,7 +1,10 @@
-"""What a pass has removed does not come back by what the same pass still has to tell."""
+"""What a pass has removed does not come back, and what is not gone yet is not given to the next."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lightkube.config.kubeconfig import KubeConfig
@@ -16,11 +19,13 @@ from thresher.operator.imports.reporting import Reporting
 from thresher.operator.imports.slots import Slots
 from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import STOP, command, name_of
-from thresher.operator.kinds import CONFIG_MAP
+from thresher.operator.imports.undo import LOST, free_slot, remove_worker
+from thresher.operator.kinds import CONFIG_MAP, IMPORT_LABEL, JOB, POD
 from thresher.operator.kube import Kube
 from thresher.operator.metrics import Metrics
 from thresher.operator.sessions import Sessions
 from thresher.operator.settings import Settings, Worker
+from thresher.targets.harvester.objects import Kind, Object
 from thresher.targets.harvester.preflight import HarvesterPreflight
 from thresher.targets.harvester.target import HarvesterTarget
 
@@ -30,15 +35,22 @@ READY = Observed(
 WORKING = World(job={"metadata": {"uid": "j"}, "status": {"active": 1}})
 
 
+@asynccontextmanager
+async def tools_of(config: Path) -> AsyncIterator[Tools]:
+    """What a pass works with, and one slot."""
+    async with Kube(KubeConfig.from_file(config).get()) as kube:
+        yield Tools(
+            kube, Events(kube), Sessions(), HarvesterTarget(kube), HarvesterPreflight(kube),
+            Slots(1, lambda _: None), Settings(Worker("image")), Metrics(),
+        )  # fmt: skip
+
+
 async def stop_worker(config: Path, user: User, *, there: bool) -> object:
     """Tell a worker that is still seen to stop; what its ConfigMap holds then."""
     vmi = user.get(IMPORT, "demo")
     spec = replace(SPEC, namespace=user.namespace, uid=vmi["metadata"]["uid"])
-    async with Kube(KubeConfig.from_file(config).get()) as kube:
-        tools = Tools(
-            kube, Events(kube), Sessions(), HarvesterTarget(kube), HarvesterPreflight(kube),
-            Slots(1, lambda _: None), Settings(Worker("image")), Metrics(),
-        )  # fmt: skip
+    async with tools_of(config) as tools:
+        kube = tools.kube
         if there:
             await kube.apply(command(vmi, ""), CONFIG_MAP)
         reporting = Reporting(tools, vmi, spec, WORKING, READY, Memory(vm=LINUX_BIOS), None, 0)
@@ -54,3 +66,56 @@ def test_a_worker_is_told_to_stop_only_where_it_can_hear_it(user: User, tmp_path
     config = user.cluster.kubeconfig(tmp_path / "config")
     assert asyncio.run(stop_worker(config, user, there=True)) == STOP
     assert asyncio.run(stop_worker(config, user, there=False)) is None
+
+
+def held(kind: Kind, user: User, **spec: object) -> Object:
+    """An object of import ``a`` that is there for as long as its finalizer, as a Job is until its Pods have ended."""
+    meta = {"name": name_of("a"), "namespace": user.namespace, "labels": {IMPORT_LABEL: "a"}}
+    meta["finalizers"] = ["example.com/hold"]
+    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": meta, "spec": spec}
+
+
+async def let_go(tools: Tools, kind: Kind, user: User) -> None:
+    await tools.kube.merge(kind, user.namespace, name_of("a"), {"metadata": {"finalizers": None}})
+
+
+CONTAINER = {"name": "worker", "image": "none", "command": ["sleep", "60"]}
+TEMPLATE = {"metadata": {}, "spec": {"restartPolicy": "OnFailure", "containers": [CONTAINER]}}
+
+
+def test_a_slot_is_given_back_when_the_workers_job_is_gone_and_not_before(user: User, tmp_path: Path) -> None:
+    config, spec = user.cluster.kubeconfig(tmp_path / "config"), replace(SPEC, namespace=user.namespace, uid="a")
+
+    async def free() -> list[bool]:
+        async with tools_of(config) as tools:
+            assert tools.slots.ask("a", user.namespace, "")
+            await tools.kube.apply(held(JOB, user, template=TEMPLATE, suspend=True), JOB)
+            await remove_worker(tools, spec)
+            seen = [tools.slots.holds("a"), await free_slot(tools, spec), tools.slots.holds("a")]
+            await let_go(tools, JOB, user)
+            for _ in range(100):
+                if await free_slot(tools, spec):
+                    break
+                await asyncio.sleep(0.1)
+            return [*seen, tools.slots.holds("a")]
+
+    assert asyncio.run(free()) == [True, False, True, False]
+
+
+def test_a_slot_does_not_wait_for_a_worker_whose_node_is_lost(user: User, tmp_path: Path) -> None:
+    config, spec = user.cluster.kubeconfig(tmp_path / "config"), replace(SPEC, namespace=user.namespace, uid="a")
+
+    async def free() -> list[bool]:
+        async with tools_of(config) as tools:
+            assert tools.slots.ask("a", user.namespace, "")
+            await tools.kube.apply(held(JOB, user, template=TEMPLATE, suspend=True), JOB)
+            await tools.kube.apply(held(POD, user, containers=[CONTAINER]), POD)
+            await tools.kube.delete(POD, user.namespace, name_of("a"))
+            await remove_worker(tools, spec)
+            later = replace(tools, clock=lambda: datetime.now(UTC) + LOST + timedelta(minutes=1))
+            seen = [await free_slot(tools, spec), await free_slot(later, spec)]
+            for kind in (POD, JOB):
+                await let_go(tools, kind, user)
+            return seen
+
+    assert asyncio.run(free()) == [False, True]

@@ -41,7 +41,7 @@ from thresher.operator.imports.observe import World, observed
 from thresher.operator.imports.reporting import Reporting
 from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import name_of, source_of
-from thresher.operator.imports.undo import remove_transfer
+from thresher.operator.imports.undo import free_slot, remove_transfer
 from thresher.operator.kinds import FINALIZER, IMPORT, SECRET
 from thresher.operator.status import changes, from_json, to_json
 from thresher.targets.harvester.objects import Object
@@ -167,9 +167,11 @@ class Pass:
 
     async def _rest(self) -> float | None:
         """It is suspended: a watch tells when not; but that the source VM runs meanwhile, only a look does."""
-        await self.tools.kube.delete(SECRET, self.spec.namespace, name_of(self.spec.uid))  # nothing is owed any more
-        self.tools.slots.give_back(self.spec.uid)
+        if not self.memory.recorded.copies:  # else it may be what the sweep of another day logs in with
+            await self.tools.kube.delete(SECRET, self.spec.namespace, name_of(self.spec.uid))
         self.memory = replace(self.memory, recorded=self.memory.recorded.rested())
+        if not await free_slot(self.tools, self.spec):
+            return SOON
         return None if self._world.power is None else IDLE_S
 
     async def _finish(self) -> float | None:
@@ -179,7 +181,7 @@ class Pass:
             await self._remove_finalizer()
             return None
         self.memory = replace(self.memory, over=True)
-        return None
+        return AT_ONCE
 
     async def _fail(self, fail: Fail) -> float | None:
         """It is over; what it made goes, unless the new VM is there to be looked at."""
@@ -197,7 +199,7 @@ class Pass:
             await self._remove_finalizer()
             return None
         self.memory = replace(self.memory, over=True)
-        return None
+        return AT_ONCE
 
     async def _tell_what_is_left(self) -> None:
         left = left_at_source(self._seen)
@@ -205,7 +207,7 @@ class Pass:
             await self.tools.events.tell(self.vmi, "CopiesLeftAtSource", left.message, WARNING)
 
     async def _after_the_end(self) -> float | None:
-        self.tools.slots.give_back(self.spec.uid)
+        freed = await free_slot(self.tools, self.spec)
         self.tools.metrics.phase(self.spec.uid, self.memory.phase)
         if deleted_at(self.vmi) is not None:
             await remove_transfer(self.tools, self.spec)
@@ -214,7 +216,7 @@ class Pass:
             state = await self.tools.target.vm_state(self.spec, self.memory.vm)
             if not state.exists:
                 await self._say_vm_is_gone()
-        return None
+        return None if freed else SOON
 
     async def _say_vm_is_gone(self) -> None:
         """The new VM is its user's: it is not made again, but the import does not claim that it runs."""

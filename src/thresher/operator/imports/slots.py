@@ -44,6 +44,10 @@ class Slots:
         """How many there are."""
         return self._limit
 
+    def holds(self, uid: str) -> bool:
+        """Whether the import has a slot."""
+        return uid in self._holding
+
     def take(self, uid: str) -> None:
         """A transfer of an earlier process is seen to run: it has its slot, limit or not."""
         self._waiting.pop(uid, None)

@@ -61,7 +61,7 @@ class Undoing:
 
     async def _sweep(self) -> tuple[Memory, Held | None]:
         await remove_worker(self.tools, self.spec)
-        if await self._worker_lives():
+        if any(not lost for lost in await _pods(self.tools, self.spec)):
             return self.memory, Held(
                 "CleaningUp", "The worker is ended, so that it makes no more copies at the source."
             )
@@ -72,13 +72,6 @@ class Undoing:
                 raise SourceError("This source cannot remove what exports leave there; report this defect.")
             await leftovers.sweep(self.memory.recorded.copies)
         return replace(self.memory, recorded=self.memory.recorded.swept()), None
-
-    async def _worker_lives(self) -> bool:
-        """Whether a Pod of the worker may still run; one whose node does not answer is not waited for."""
-        label = f"{IMPORT_LABEL}={self.spec.uid}"
-        pods = await self.tools.kube.list_all(POD, self.spec.namespace, labels=label)
-        ends = [pod["metadata"].get("deletionTimestamp") for pod in pods]
-        return any(end is None or self.tools.clock() < datetime.fromisoformat(end) + LOST for end in ends)
 
 
 async def remove_transfer(tools: Tools, spec: ImportSpec) -> None:
@@ -96,5 +89,25 @@ async def remove_worker(tools: Tools, spec: ImportSpec) -> None:
     """
     for kind in (JOB, CONFIG_MAP, ROLE_BINDING, ROLE, SERVICE_ACCOUNT):
         await tools.kube.delete(kind, spec.namespace, name_of(spec.uid))
+    await free_slot(tools, spec)
+
+
+async def free_slot(tools: Tools, spec: ImportSpec) -> bool:
+    """Give back the slot and the bandwidth once no worker can use them; whether none has them now. Raises TargetError.
+
+    A Job that was deleted is there until its Pods are not.
+    """
+    if tools.slots.holds(spec.uid) and await tools.kube.get(JOB, spec.namespace, name_of(spec.uid)) is not None:
+        pods = await _pods(tools, spec)
+        if not pods or not all(pods):
+            return False
     tools.slots.give_back(spec.uid)
     tools.bandwidth.ends(spec.uid)
+    return True
+
+
+async def _pods(tools: Tools, spec: ImportSpec) -> list[bool]:
+    """For each Pod of the worker whether it is lost: its node does not answer, so it is not waited for."""
+    pods = await tools.kube.list_all(POD, spec.namespace, labels=f"{IMPORT_LABEL}={spec.uid}")
+    ends = [pod["metadata"].get("deletionTimestamp") for pod in pods]
+    return [end is not None and tools.clock() >= datetime.fromisoformat(end) + LOST for end in ends]
