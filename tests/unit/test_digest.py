@@ -53,7 +53,7 @@ def test_what_is_not_ours_is_refused() -> None:
         200  # SHA256_CTX.num, the bytes of the block begun: beyond the block, OpenSSL would write past its struct
     )
     others = [
-        replace(state, library="OpenSSL 0.9.8"),
+        replace(state, libcrypto="OpenSSL 0.9.8"),
         replace(state, algorithm="sha512"),
         replace(state, state=""),
         replace(state, state=state.state[:-8]),

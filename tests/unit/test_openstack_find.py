@@ -5,8 +5,9 @@ import re
 import pytest
 
 from thresher.model.errors import UsageError
+from thresher.model.naming import is_uuid
 from thresher.sources.openstack.access import OpenstackAccess, Place, auth_url, check_complete, place
-from thresher.sources.openstack.find import ambiguous, called, is_uuid, nothing, safe_part
+from thresher.sources.openstack.find import ambiguous, called, nothing, safe_part
 from thresher.sources.openstack.login import Login
 
 AT = Place("keystone.example.com:5000", "RegionOne", "shop")

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from thresher.api.manifests import AnySource, Manifests
-from thresher.api.openstack import OpenstackSource
 from thresher.cli.choices import Report
 from thresher.cli.inventory import only_source, ready_source
 from thresher.cli.manifests import read_manifests
@@ -31,6 +30,7 @@ from thresher.plan.rules.fleet import Capacity
 from thresher.plan.simulate import Limits
 from thresher.plan.values import Assumptions, Plan
 from thresher.plan.waves import WaveRules
+from thresher.wiring.sources import leaves_copies
 
 RENDERERS: Mapping[Report, Callable[[Plan, Language], str]] = MappingProxyType(
     {Report.HTML: as_html, Report.MARKDOWN: as_markdown, Report.JSON: as_json, Report.CSV: as_csv}
@@ -106,7 +106,7 @@ def run(files: Sequence[str], options: Options) -> None:
 
 async def _look(manifest: AnySource, manifests: Manifests, options: Options) -> tuple[Sequence[SourceVM], float | None]:
     """The VMs that are meant, and the bandwidth where it is to be measured."""
-    if options.probe and isinstance(manifest, OpenstackSource):
+    if options.probe and leaves_copies(manifest):
         raise UsageError(
             "an OpenStack gives a disk only after it copied it whole, so --probe is none: give --bandwidth"
         )

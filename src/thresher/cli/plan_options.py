@@ -8,8 +8,6 @@ from typing import Any
 import click
 
 from thresher.cli.choices import OneOf, Pace, Report
-from thresher.model.bandwidth import Window
-from thresher.model.quantity import bytes_of_quantity, memory_of_quantity
 
 _FILE = click.Path(path_type=Path)
 _COUNT = click.IntRange(min=1)
@@ -41,8 +39,26 @@ def moment(text: str) -> datetime:
         raise ValueError("must be a time such as 2027-01-31T22:00") from error
 
 
-_RATE, _SIZE, _WINDOW = Pace(), _Written("SIZE", bytes_of_quantity), _Written("WINDOW", Window.parse)
-_TIME, _MEMORY = _Written("TIME", moment), _Written("SIZE", memory_of_quantity)
+def _size(text: str) -> Any:
+    from thresher.model.quantity import bytes_of_quantity
+
+    return bytes_of_quantity(text)
+
+
+def _memory(text: str) -> Any:
+    from thresher.model.quantity import memory_of_quantity
+
+    return memory_of_quantity(text)
+
+
+def _window(text: str) -> Any:
+    from thresher.model.bandwidth import Window
+
+    return Window.parse(text)
+
+
+_RATE, _SIZE, _WINDOW = Pace(), _Written("SIZE", _size), _Written("WINDOW", _window)
+_TIME, _MEMORY = _Written("TIME", moment), _Written("SIZE", _memory)
 
 _OPTIONS = (
     click.option("--vm", "vms", multiple=True, metavar="GLOB", help="Only VMs of such a name; may be repeated."),

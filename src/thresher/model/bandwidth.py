@@ -109,6 +109,11 @@ class InForce:
     until: datetime | None = None
     window: Window | None = None
 
+    @property
+    def ends(self) -> str:
+        """When it changes, in words that follow "until"."""
+        return f"{self.until:%Y-%m-%d %H:%M} UTC" if self.until is not None else "it is changed"
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:

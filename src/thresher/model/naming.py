@@ -18,6 +18,11 @@ MAX_LENGTH = 63
 """Of an RFC 1123 label and of a label value."""
 _HASH_LENGTH = 8
 _ID_LENGTH = 16
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""The pattern of one in lower case."""
+_TAG_LENGTH = 40
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+"""Owners that fit as they are: names have at most 255 characters (Glance, Cinder and Nova's ``createImage``)."""
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -27,7 +32,14 @@ def copies_prefix(owner: str) -> str:
     Args:
         owner: who they are for; nothing at the source whose name begins otherwise is ever touched.
     """
-    return f"thresher-{owner}-"
+    plain = _PLAIN.fullmatch(owner)
+    tag = owner if plain else hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:_TAG_LENGTH]
+    return f"thresher-{tag}-"
+
+
+def is_uuid(name: str) -> bool:
+    """Whether ``name`` is a UUID as sources write them (RFC 4122, section 3), in any case."""
+    return re.fullmatch(UUID, name, re.IGNORECASE) is not None
 
 
 def is_label(name: str) -> bool:

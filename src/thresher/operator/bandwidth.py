@@ -218,5 +218,4 @@ class Bandwidth:
         whose, found = max(pauses, key=lambda pause: (pause[1].until is None, pause[1].until or now))
         if found.window is None:
             return Standing(PAUSED, f"Paused: the bandwidth of {whose} is 0. Raise it, and the import goes on.", True)  # noqa: FBT003
-        until = f"{found.until:%Y-%m-%d %H:%M} UTC" if found.until is not None else "it is changed"
-        return Standing(BLACKOUT, f"Paused by the blackout window {found.window} of {whose} until {until}.", True)  # noqa: FBT003
+        return Standing(BLACKOUT, f"Paused by the blackout window {found.window} of {whose} until {found.ends}.", True)  # noqa: FBT003

@@ -41,7 +41,7 @@ from thresher.wiring.preflight import WithRules
 
 log = logging.getLogger(__name__)
 
-_AGAIN_S = 2.0
+_API_RETRY_S = 2.0
 
 Reconcile = Callable[[str], Awaitable[float | None]]
 
@@ -170,7 +170,7 @@ async def _jobs(kube: Kube, namespace: str) -> list[Object]:
             return await kube.list_all(JOB, namespace, labels=IMPORT_LABEL)
         except (TargetUnreachable, TargetDenied) as error:
             log.warning("%s: %s", error.reason, error)
-            await asyncio.sleep(_AGAIN_S)
+            await asyncio.sleep(_API_RETRY_S)
 
 
 def _take_up(meta: Object, tools: Tools) -> None:

@@ -61,11 +61,6 @@ class SourceObjects:
         return bool((self.source.get("status") or {}).get("status") == "clusterReady")
 
     @property
-    def leaves_copies(self) -> bool:
-        """Whether exports make copies there that are removed only when the import has ended."""
-        return isinstance(self.manifest, OpenstackSource)
-
-    @property
     def fingerprint(self) -> str:
         """What was pinned at the first look; "" where nothing is."""
         return str((self.source.get("status") or {}).get("fingerprint") or "")

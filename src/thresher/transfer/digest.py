@@ -49,13 +49,13 @@ class DigestState:
     Attributes:
         algorithm: as hashlib names it.
         offset: how many bytes went in.
-        library: whose state it is; another library's cannot be taken up.
+        libcrypto: the version whose state it is; another library's cannot be taken up.
         state: the inner state, base64; "" where nothing can be taken up.
     """
 
     algorithm: str
     offset: int
-    library: str
+    libcrypto: str
     state: str
 
 
@@ -83,7 +83,7 @@ def new_digest(algorithm: str, resume: DigestState | None = None) -> Digest:
     if library is None or algorithm not in _CONTEXTS:
         return _PlainDigest(algorithm)
     digest = _ResumableDigest(library, algorithm)
-    if resume is not None and (resume.algorithm, resume.library) == (algorithm, library.version):
+    if resume is not None and (resume.algorithm, resume.libcrypto) == (algorithm, library.version):
         digest.restore(resume)
     return digest
 

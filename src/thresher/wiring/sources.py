@@ -31,6 +31,11 @@ class OpenSource:
     leftovers: Leftovers | None = None
 
 
+def leaves_copies(manifest: AnySource) -> bool:
+    """Whether exports make copies at the source, whole and before the first byte, that somebody has to remove."""
+    return isinstance(manifest, OpenstackSourceManifest)
+
+
 @dataclass(frozen=True, slots=True)
 class DiskLimits:
     """How many disks may be read at once: from one source, and from each of its ESXi hosts."""

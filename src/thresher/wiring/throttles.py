@@ -56,8 +56,7 @@ async def _keep(name: str, limit: Limit, throttle: Throttle, say: Callable[[str]
         found = limit.at(now)
         throttle.set_rate(found.rate)
         if found.window is not None and found != last:
-            until = f"{found.until:%Y-%m-%d %H:%M} UTC" if found.until is not None else "it is changed"
-            say(f"{name} is paused by its blackout window {found.window} until {until}")
+            say(f"{name} is paused by its blackout window {found.window} until {found.ends}")
         last = found
         left = (found.until - now).total_seconds() if found.until is not None else LONGEST_S
         await asyncio.sleep(min(max(left, 0.0), LONGEST_S))

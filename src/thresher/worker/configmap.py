@@ -16,15 +16,15 @@ from lightkube.resources.core_v1 import ConfigMap
 from lightkube.types import PatchType
 
 from thresher.model.errors import TargetError, UsageError
+from thresher.model.handover import BANDWIDTH, COMMAND, REPORT, STOP
 from thresher.model.report import Report
-from thresher.worker.reporting import BANDWIDTH, STOP, OnRate, hear, unheard
+from thresher.worker.reporting import OnRate, hear, unheard
 
 log = logging.getLogger(__name__)
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where the kubelet mounts the token, the authority and the namespace ("Accessing the Kubernetes API from a Pod")."""
 FIELD_MANAGER = "thresher-worker"
-REPORT, COMMAND = "report", "command"
 _RETRY_S = 5.0
 _WATCH_S = 300
 """A watch is renewed so often: a connection that is dead without a word is not believed for longer."""

@@ -10,16 +10,13 @@ from typing import Protocol, Self
 
 from thresher.model.bandwidth import rate_of
 from thresher.model.errors import TargetError, ThresherError
+from thresher.model.handover import BANDWIDTH, STOP
 from thresher.model.report import Report
 from thresher.model.units import Bytes
 from thresher.worker.board import Board
 
 log = logging.getLogger(__name__)
 
-STOP = "stop"
-"""The command that ends a worker: the images are in, or the import is cancelled."""
-BANDWIDTH = "bandwidth"
-"""What goes before the rate that a worker is told: bytes a second as a quantity, or nothing for no limit."""
 OnRate = Callable[[Bytes | None], None]
 """Called with each rate that is heard, also with the same again."""
 INTERVAL_S = 2.0

@@ -13,6 +13,7 @@ from thresher.api.convert import import_spec
 from thresher.api.manifests import Manifests
 from thresher.model.errors import Stopped, ThresherError, UsageError
 from thresher.model.failure import Failure
+from thresher.model.handover import FINGERPRINT
 from thresher.model.report import Report, WorkerPhase
 from thresher.model.spec import ImportSpec, Verify
 from thresher.model.units import Bytes
@@ -27,9 +28,6 @@ from thresher.worker.scratch import Scratch
 from thresher.worker.settings import Serving
 
 log = logging.getLogger(__name__)
-
-FINGERPRINT = "thresher.harvesterhci.io/fingerprint"
-"""The annotation of a source that tells which certificate is pinned: the operator saw it first."""
 
 
 @dataclass(frozen=True, slots=True)

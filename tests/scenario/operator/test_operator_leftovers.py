@@ -12,13 +12,14 @@ from lightkube.config.kubeconfig import KubeConfig
 from rig.operator_user import IMPORT, User
 from rig.source_vms import LINUX_BIOS, SPEC
 from thresher.imports.observed import ImageSeen, ImageState, Observed
+from thresher.model.handover import STOP
 from thresher.operator.events import Events
 from thresher.operator.imports.memory import Memory
 from thresher.operator.imports.observe import World
 from thresher.operator.imports.reporting import Reporting
 from thresher.operator.imports.slots import Slots
 from thresher.operator.imports.tools import Tools
-from thresher.operator.imports.transfer import STOP, command, name_of
+from thresher.operator.imports.transfer import command, name_of
 from thresher.operator.imports.undo import LOST, free_slot, remove_worker
 from thresher.operator.kinds import CONFIG_MAP, IMPORT_LABEL, JOB, POD
 from thresher.operator.kube import Kube

@@ -46,6 +46,7 @@ from thresher.operator.sessions import SourceObjects
 from thresher.ports import Power
 from thresher.targets.harvester.objects import CLAIM, Object
 from thresher.targets.harvester.target import Source
+from thresher.wiring.sources import leaves_copies
 
 Save = Callable[[Memory], Awaitable[None]]
 """Writes the memory down, before something depends on it."""
@@ -159,7 +160,7 @@ class Hands:
             message = f"Waiting for a transfer to end: {tools.slots.running} of {tools.slots.limit} run already."
             return Held(QUEUED, message)
         parts = [self._source.source, *([self._source.secret] if self._source.secret else []), self.vmi]
-        if self._source.leaves_copies:
+        if leaves_copies(self._source.manifest):
             self._remember(copies=self.spec.uid)
             await self.save(self.memory)  # before the worker can make any
         tools.bandwidth.learn(self._source.source)

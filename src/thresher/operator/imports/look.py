@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from thresher.api.virtualmachineimport import SourceReference
 from thresher.imports.observed import Failure, Step
 from thresher.model.errors import FormatError, SourceNotFound, SourceUnreachable, ThresherError, UsageError
+from thresher.model.handover import COMMAND, REPORT
 from thresher.model.report import Report
 from thresher.model.spec import ImportSpec
 from thresher.operator.imports.memory import Memory
@@ -40,14 +41,14 @@ async def look(tools: Tools, spec: ImportSpec, ref: SourceReference, memory: Mem
     config = await tools.kube.get(CONFIG_MAP, spec.namespace, name) if job is not None else None
     scratch = await tools.kube.get(CLAIM, spec.namespace, name)
     data = (config or {}).get("data") or {}
-    report = _report(data.get("report"), job)
+    report = _report(data.get(REPORT), job)
     vm = memory.vm
     world = World(
         source=source,
         source_failure=failure,
         job=job,
         report=report,
-        command=data.get("command", ""),
+        command=data.get(COMMAND, ""),
         scratch=scratch,
         trouble=await _trouble(tools, spec, job, scratch) if job is not None and report is None else "",
         images=await tools.target.images(spec) if vm is not None else (),

@@ -7,6 +7,7 @@ from thresher.imports.facts import facts_of, images_ready
 from thresher.imports.observed import Observed
 from thresher.imports.phases import TABLE, Phase, route
 from thresher.imports.status import Condition, ImportStatus, Truth, derive, stamp
+from thresher.model.handover import STOP
 from thresher.model.spec import ImportSpec
 from thresher.operator.bandwidth import BLACKOUT, LIMITED, PAUSED
 from thresher.operator.events import NORMAL, WARNING
@@ -16,7 +17,7 @@ from thresher.operator.imports.memory import Memory
 from thresher.operator.imports.observe import World
 from thresher.operator.imports.render import previous, render
 from thresher.operator.imports.tools import Tools
-from thresher.operator.imports.transfer import STOP, command, name_of
+from thresher.operator.imports.transfer import command, name_of
 from thresher.operator.kinds import CONFIG_MAP, IMPORT
 from thresher.operator.status import changes, to_json
 from thresher.targets.harvester.objects import Object

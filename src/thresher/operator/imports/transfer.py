@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import yaml
 
+from thresher.model.handover import BANDWIDTH, COMMAND, FINGERPRINT
 from thresher.model.units import GIB, Bytes, gib_of_bytes
 from thresher.model.vm import SourceVM
 from thresher.operator.bandwidth import source_key
@@ -26,13 +27,8 @@ RESTARTS = 6
 NON_ROOT = 65532
 """The user ``nonroot`` of distroless images."""
 CONFIG, SCRATCH, TEMPORARY = "/etc/thresher", "/scratch", "/var/lib/thresher"
-STOP = "stop"
-FINGERPRINT = "thresher.harvesterhci.io/fingerprint"
-"""Our annotation on the worker's copy of a source: the certificate that is pinned in its status."""
 SOURCE = "thresher.harvesterhci.io/source"
 """On a Job: which source its bandwidth is that of, for an operator that finds it running."""
-BANDWIDTH = "bandwidth"
-"""In the ConfigMap: bytes a second that the worker may use; empty for no limit."""
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where the kubelet mounts it ("Accessing the Kubernetes API from a Pod")."""
 
@@ -106,7 +102,7 @@ def handover(vmi: Object, manifests: str, token: str, rate: Bytes | None = None)
         (ROLE, _object(ROLE, vmi, rules=[rule])),
         (ROLE_BINDING, _object(ROLE_BINDING, vmi, roleRef=role, subjects=[subject])),
         (SECRET, _object(SECRET, vmi, type="Opaque", data=secret)),
-        (CONFIG_MAP, _object(CONFIG_MAP, vmi, data={"command": ""} | bandwidth_told(rate))),
+        (CONFIG_MAP, _object(CONFIG_MAP, vmi, data={COMMAND: ""} | bandwidth_told(rate))),
     ]
 
 
@@ -126,8 +122,8 @@ def source_of(vmi: Object) -> str:
 
 
 def command(vmi: Object, word: str) -> Object:
-    """The ConfigMap with what the worker is told: "" or :data:`STOP`. The report in it is the worker's."""
-    return _object(CONFIG_MAP, vmi, data={"command": word})
+    """The ConfigMap with what the worker is told: "" or that it has to stop. The report in it is the worker's."""
+    return _object(CONFIG_MAP, vmi, data={COMMAND: word})
 
 
 def scratch_claim(vmi: Object, size: Bytes, scratch: Scratch) -> Object:

@@ -27,6 +27,7 @@ from urllib.request import (
 )
 
 from thresher.model.errors import SourceUntrusted, UsageError
+from thresher.sources.tls import verifying
 
 _PORTS = {"http": 80, "https": 443}
 _URL_SAFE = "%/:@!$&'()*+,;=~?#[]"
@@ -177,21 +178,6 @@ def _pinned(algorithm: str, fingerprint: str) -> _Pin:
     return pin
 
 
-def _context(ca_pem: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cadata=ca_pem or None)
-    except (ssl.SSLError, ValueError) as error:
-        raise UsageError(
-            "the CA certificate of the source is not PEM: it begins with -----BEGIN CERTIFICATE-----"
-        ) from error
-    if ca_pem:
-        # It may be the server's own certificate, or an intermediate CA's: whoever gives it vouches for it.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        # Python 3.13 began to ask of a CA what RFC 5280 asks, and not every private CA has it.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
-
-
 def spelled(fingerprint: str) -> str:
     """A fingerprint as other tools print it: pairs of upper-case digits with colons between."""
     upper = fingerprint.upper()
@@ -231,7 +217,7 @@ class _TrustingHandler(AbstractHTTPHandler):
     @cached_property
     def verified(self) -> ssl.SSLContext:
         """Loading the system's authorities takes longer than a request: only where https is spoken."""
-        return _context(self._ca_pem)
+        return verifying(self._ca_pem, "ca.crt")
 
     def https_open(self, req: Request) -> http.client.HTTPResponse:
         if self._pin is None or urlsplit(req.full_url).hostname != self._host:

@@ -17,7 +17,8 @@ from thresher.model.errors import SourceNotFound
 from thresher.sources.openstack.access import OpenstackAccess, Place, check_complete, place
 from thresher.sources.openstack.faults import FAILURES, source_error
 from thresher.sources.openstack.login import Login
-from thresher.sources.openstack.trust import TrustingAdapter, verifying
+from thresher.sources.openstack.trust import TrustingAdapter
+from thresher.sources.tls import verifying
 
 __all__ = ["OpenstackAccess", "OpenstackConnection"]
 
@@ -47,7 +48,7 @@ class OpenstackConnection:
         check_complete(access)
         self.place: Place = place(access)
         self._access = access
-        self._context = verifying(access.ca_pem)
+        self._context = verifying(access.ca_pem, "ca_cert")
         self.login = Login(access)
         self._entered = 0
         self._session: Session | None = None

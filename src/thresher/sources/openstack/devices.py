@@ -5,10 +5,8 @@ from typing import Any
 
 from thresher.model.units import Bytes, GiB, bytes_of_gib
 from thresher.model.vm import Bus, Disk, DiskFormat, Network, Nic
+from thresher.sources.openstack.names import ROOT
 from thresher.sources.openstack.rows import Attachment, Row, Surroundings, attachments, has_root_disk, image_id
-
-ROOT = "root"
-"""The key of the root disk of a server that boots from an image; every other disk has its volume's id."""
 
 _BUSES = {
     "ide": Bus.IDE,

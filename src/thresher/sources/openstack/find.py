@@ -8,15 +8,9 @@ from thresher.model.errors import SourceNotFound
 from thresher.sources.openstack.access import Place
 from thresher.sources.openstack.rows import Row
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 LISTED = 10
 """So many servers of one name are shown."""
 _CLOSE = 3
-
-
-def is_uuid(name: str) -> bool:
-    """Whether a name may be a server's id."""
-    return _UUID.fullmatch(name) is not None
 
 
 def safe_part(name: str) -> str:

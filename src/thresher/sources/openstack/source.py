@@ -8,12 +8,13 @@ from typing import Self
 
 from openstack.connection import Connection
 
+from thresher.model.naming import is_uuid
 from thresher.model.vm import SourceVM
 from thresher.ports import Export, SourceFacts
 from thresher.sources.openstack import reading
 from thresher.sources.openstack.check import check
 from thresher.sources.openstack.connection import OpenstackConnection
-from thresher.sources.openstack.find import LISTED, ambiguous, called, is_uuid, nothing, safe_part
+from thresher.sources.openstack.find import LISTED, ambiguous, called, nothing, safe_part
 from thresher.sources.openstack.losses import folder_ignored
 from thresher.sources.openstack.rows import Row
 from thresher.sources.openstack.translate import source_vm

@@ -1,11 +1,11 @@
 """Which VM is meant. Pure: names in, one VM or an error that helps out."""
 
 import difflib
-import re
 from collections.abc import Callable, Sequence
 
 from thresher.model.errors import SourceNotFound
 from thresher.model.matching import unescape
+from thresher.model.naming import is_uuid
 from thresher.sources.vcenter.rows import Row, Surroundings
 
 NAMES = ("name",)
@@ -13,7 +13,6 @@ NAMES = ("name",)
 DETAILS = ("name", "parent", "parentVApp", "config.uuid", "config.instanceUuid")
 """What :func:`choose` asks of a candidate."""
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _LISTED = 10
 _CLOSE = 3
 
@@ -22,11 +21,6 @@ def candidates(vms: Sequence[Row], name: str) -> list[str]:
     """The morefs of those that may be meant, by :data:`NAMES` alone; a UUID is none of a name's business."""
     names = {unescape(name), unescape(name.rpartition("/")[2])}
     return [vm.moref for vm in vms if vm.moref == name or unescape(vm.get("name", "")) in names]
-
-
-def is_uuid(name: str) -> bool:
-    """Whether a name may be a UUID."""
-    return _UUID.fullmatch(name) is not None
 
 
 def choose(vms: Sequence[Row], around: Surroundings, name: str, folder: str = "", *, root: str = "") -> Row:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pyVmomi import vim
 
+from thresher.model.naming import is_uuid
 from thresher.model.vm import SourceVM
 from thresher.ports import Export, SourceFacts
 from thresher.sources.vcenter.collector import (
@@ -19,7 +20,7 @@ from thresher.sources.vcenter.collector import (
 )
 from thresher.sources.vcenter.connection import VCenterConnection
 from thresher.sources.vcenter.datacenter import check_privileges, find_datacenter, path_of
-from thresher.sources.vcenter.find import DETAILS, NAMES, candidates, choose, is_uuid
+from thresher.sources.vcenter.find import DETAILS, NAMES, candidates, choose
 from thresher.sources.vcenter.rows import Surroundings, moref
 from thresher.sources.vcenter.translate import PROPERTIES, source_vm
 

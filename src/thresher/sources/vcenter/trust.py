@@ -13,6 +13,7 @@ import ssl
 import threading
 
 from thresher.model.errors import SourceUntrusted, UsageError
+from thresher.sources.tls import verifying
 from thresher.sources.vcenter.access import VCenterAccess, address
 
 
@@ -37,7 +38,7 @@ class Trust:
     def __init__(self, access: VCenterAccess) -> None:
         self._netloc = address(access.endpoint).netloc
         self._given_ca = bool(access.ca_pem.strip())
-        self._verifying = _verifying(access.ca_pem)
+        self._verifying = verifying(access.ca_pem, "caCert")
         self._lock = threading.Lock()
         self._pin = None if self._given_ca else _pin(access.fingerprint_sha256)
         self._seen: str | None = None
@@ -111,18 +112,6 @@ class TrustedConnection(http.client.HTTPSConnection):
             self.sock = _unverified().wrap_socket(raw, server_hostname=self.host)
             return self.sock.getpeercert(binary_form=True)
         return None
-
-
-def _verifying(ca_pem: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cadata=ca_pem.strip() or None)
-    except (ssl.SSLError, ValueError) as error:
-        raise UsageError("caCert of the source is not PEM: it begins with -----BEGIN CERTIFICATE-----") from error
-    # What was given may be the server's own certificate or an intermediate CA's: whoever gives it vouches for it.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # Python 3.13 began to ask of a CA what RFC 5280 asks, and not every vCenter's own CA has it.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
 
 
 def _unverified() -> ssl.SSLContext:
