@@ -1,6 +1,8 @@
 """Makes things go wrong in the services, by their own APIs where they have one."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -28,12 +30,25 @@ class Mishaps:
         self._admin = admin
         self._data = data
 
-    def driver(self, operation: Operation, *, times: int = 1, delay: float = 0.0) -> None:
-        """Let a driver fail at an operation so many times, or be slow at it until :meth:`mend` (``times=0``)."""
-        path = self._data / "faults" / operation
+    def driver(self, operation: Operation, *, times: int = 1) -> None:
+        """Let a driver fail at an operation so many times."""
+        self._tell(operation, {"times": times, "held": False})
+
+    @contextmanager
+    def held(self, *operations: Operation) -> Iterator[None]:
+        """While the context lasts, drivers that begin one of these operations wait for its end."""
+        for operation in operations:
+            self._tell(operation, {"times": 0, "held": True})
+        try:
+            yield
+        finally:
+            for operation in operations:
+                (self._data / "faults" / operation).unlink(missing_ok=True)
+
+    def _tell(self, operation: Operation, fault: dict[str, int | bool]) -> None:
         part = self._data / "faults.part"
-        part.write_text(json.dumps({"times": times, "delay": delay}), encoding="utf-8")
-        part.rename(path)
+        part.write_text(json.dumps(fault), encoding="utf-8")
+        part.rename(self._data / "faults" / operation)
 
     def volume_status(self, volume: str, status: str = "error") -> None:
         """Set a volume's status, as an administrator does with os-reset_status."""

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from rig.disks import Case, make, noise
 from rig.openstack import Fault, OpenstackCloud
+from rig.openstack.mishaps import Operation
 from rig.openstack_exports import Lab, image_booted, machine, root_of, sha256
 from thresher.model.errors import SourceError, SourceUnreachable
 from thresher.model.units import GIB, KIB, MIB, SECTOR
 from thresher.model.vm import DiskFormat
 from thresher.sources.openstack.cloud import Kind
+from thresher.sources.openstack.export import CopyPolicy
 from thresher.sources.openstack.names import ROOT, copy_name
 
 ROOT_IMAGE = noise(MIB, 1) + bytes(2 * MIB) + noise(64 * KIB + SECTOR, 2)
@@ -132,15 +133,15 @@ def test_a_worker_that_is_killed_between_any_two_steps_is_followed_by_one_that_g
     """Each attempt ends a step later; every step was asked for once in all of them."""
     lab = from_volume(cloud, tmp_path, noise(5 * MIB, 4))
     key = lab.vm.disks[0].key
-    cloud.mishaps.driver("create_snapshot", times=0, delay=1)
-    cloud.mishaps.driver("create_volume_from_snapshot", times=0, delay=1)
-    cloud.mishaps.driver("copy_volume_to_image", times=0, delay=1)
     for gate in cloud.gates.values():
         gate.reset()
 
-    lab.cancelled_when(lambda: lab.copies().get(Kind.SNAPSHOT) == "creating")
-    lab.cancelled_when(lambda: lab.copies().get(Kind.VOLUME) == "creating")
-    lab.cancelled_when(lambda: lab.copies().get(Kind.VOLUME) == "uploading")
+    with cloud.mishaps.held("create_snapshot"):
+        lab.cancelled_when(lambda: lab.copies().get(Kind.SNAPSHOT) == "creating")
+    with cloud.mishaps.held("create_volume_from_snapshot"):
+        lab.cancelled_when(lambda: lab.copies().get(Kind.VOLUME) == "creating")
+    with cloud.mishaps.held("copy_volume_to_image"):
+        lab.cancelled_when(lambda: lab.copies().get(Kind.VOLUME) == "uploading")
     lab.cancelled_when(lambda: lab.copies().get(Kind.IMAGE) == "active")
     cloud.gates["glance"].faults.append(Fault("GET .*/file", cut_at=64 * MIB, times=None))
     with pytest.raises(SourceError) as failure:
@@ -207,13 +208,21 @@ def test_a_sweep_removes_all_that_an_owner_has_and_nothing_else(cloud: Openstack
     cloud.user.image.delete_image(others)
 
 
-@pytest.mark.parametrize("kind", [Kind.SNAPSHOT, Kind.VOLUME, Kind.IMAGE])
+HALF_MADE: dict[Kind, tuple[Operation, str]] = {
+    Kind.SNAPSHOT: ("create_snapshot", "creating"),
+    Kind.VOLUME: ("create_volume_from_snapshot", "creating"),
+    Kind.IMAGE: ("copy_volume_to_image", "queued"),
+}
+
+
+@pytest.mark.parametrize("kind", list(HALF_MADE))
 def test_a_sweep_waits_for_what_is_half_made(cloud: OpenstackCloud, tmp_path: Path, kind: Kind) -> None:
     lab = from_volume(cloud, tmp_path, b"data")
-    for operation in ("create_snapshot", "create_volume_from_snapshot", "copy_volume_to_image"):
-        cloud.mishaps.driver(operation, times=0, delay=2)
-    half = {Kind.SNAPSHOT: "creating", Kind.VOLUME: "creating", Kind.IMAGE: "queued"}[kind]
-    with suppress(asyncio.CancelledError):
+    operation, half = HALF_MADE[kind]
+    with cloud.mishaps.held(operation):
         lab.cancelled_when(lambda: lab.copies().get(kind) == half)
+        with pytest.raises(SourceError):
+            lab.with_policy(CopyPolicy(looks=2, every_s=0.1)).swept()
+        assert lab.copies()[kind] == half
     lab.swept()
     assert lab.left() == []

@@ -91,9 +91,9 @@ def test_a_token_that_ends_in_the_middle_of_a_disk_is_renewed(lab: Lab) -> None:
 
 
 def test_a_token_that_ends_while_the_cloud_copies_is_renewed(lab: Lab) -> None:
-    lab.cloud.mishaps.driver("server_snapshot", times=0, delay=2)
-    lab.cancelled_when(lambda: lab.copies().get(Kind.IMAGE) == "queued")
-    lab.cloud.mishaps.revoke_all()
+    with lab.cloud.mishaps.held("server_snapshot"):
+        lab.cancelled_when(lambda: lab.copies().get(Kind.IMAGE) == "queued")
+        lab.cloud.mishaps.revoke_all()
     succeeds(lab)
 
 
@@ -144,9 +144,8 @@ def test_an_image_that_nova_gives_up_is_begun_again(lab: Lab) -> None:
 
 
 def test_a_copy_that_takes_longer_than_it_may_is_gone_on_with(lab: Lab) -> None:
-    lab.cloud.mishaps.driver("server_snapshot", times=0, delay=5)
-    fails(lab.with_policy(IMPATIENT), SourceBusy, "no progress", "uploadImageRetryCount", retryable=True)
-    lab.cloud.mishaps.mend()
+    with lab.cloud.mishaps.held("server_snapshot"):
+        fails(lab.with_policy(IMPATIENT), SourceBusy, "no progress", "uploadImageRetryCount", retryable=True)
     succeeds(lab)
     assert lab.asked("nova", f"POST /servers/{lab.vm.id}/action") == 1
 

@@ -1,6 +1,7 @@
 """From an OpenStack to a running VM by kubectl: the operator against the real services."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -17,6 +18,7 @@ from rig.operator import Operator, allow, apply, events, get, import_word, insta
 SECONDS = 240
 """Cinder polls; a machine that is busy takes longer still."""
 _NUMBERS = count()
+IMPORT = "virtualmachineimport.migration"
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,22 @@ class Stage:
         assert callable(look)
         wait(look, what=what, seconds=SECONDS, log=self.operator.log)
 
-    def copying(self) -> None:
-        """Wait until Cinder writes an image, which takes it five seconds from now on."""
-        self.cloud.mishaps.driver("copy_volume_to_image", times=0, delay=5)
-        self.apply()
-        self.wait(lambda: any(left.startswith("image") for left in self.cloud.leftovers()), "no image is made")
+    @contextmanager
+    def copying(self) -> Iterator[None]:
+        """Apply, and wait until Cinder has an image to write, which it does when the context ends."""
+        with self.cloud.mishaps.held("copy_volume_to_image"):
+            self.apply()
+            self.wait(lambda: any(left.startswith("image") for left in self.cloud.leftovers()), "no image is made")
+            yield
+
+    def delete(self, kind: str, name: str) -> None:
+        """Ask for an object to be deleted."""
+        done = self.cluster.kubectl("delete", kind, name, "-n", self.namespace, "--wait=false")
+        assert done.returncode == 0, done.stderr
+
+    def until_gone(self) -> None:
+        """Wait until the import is deleted."""
+        self.wait(lambda: get(self.cluster, IMPORT, self.namespace, "web") is None, "the import stays")
 
     def apply(self) -> None:
         """Apply the source and the import of the server ``web``."""
@@ -95,32 +108,26 @@ def test_a_running_server_is_stopped_and_runs_in_harvester(on: Stage, boot: Path
     assert power(on.cloud, server) == "SHUTOFF", "it runs here: it must not run twice"
     seen = get(on.cluster, "openstacksource.migration", on.namespace, "openstack")["status"]
     assert seen["status"] == "clusterReady"
-    status = get(on.cluster, "virtualmachineimport.migration", on.namespace, "web")["status"]
+    status = get(on.cluster, IMPORT, on.namespace, "web")["status"]
     assert {disk["diskSize"] for disk in status["diskImportStatus"]} == {1 << 30}
     assert not [found for found in status.get("findings") or () if found["rule"] == "PortUnreachable"]
 
 
 def test_a_deletion_in_the_middle_leaves_nothing(on: Stage, boot: Path) -> None:
     server = on.cloud.make.server("web", volumes=[on.cloud.make.volume(boot)])
-    on.copying()
-    done = on.cluster.kubectl(
-        "delete", "virtualmachineimport.migration", "web", "-n", on.namespace, f"--timeout={SECONDS}s"
-    )
-    assert done.returncode == 0, done.stderr + on.operator.log.read_text()[-4000:]
+    with on.copying():
+        on.delete(IMPORT, "web")
+    on.until_gone()
     assert on.cloud.leftovers() == []
     assert power(on.cloud, server) == "ACTIVE"
 
 
 def test_a_source_that_is_deleted_before_its_import_is_put_right_all_the_same(on: Stage, boot: Path) -> None:
     server = on.cloud.make.server("web", volumes=[on.cloud.make.volume(boot)])
-    on.copying()
-    for kind, name in (
-        ("secret", "login"),
-        ("openstacksource.migration", "openstack"),
-        ("virtualmachineimport.migration", "web"),
-    ):
-        done = on.cluster.kubectl("delete", kind, name, "-n", on.namespace, f"--timeout={SECONDS}s")
-        assert done.returncode == 0, done.stderr + on.operator.log.read_text()[-4000:]
+    with on.copying():
+        for kind, name in (("secret", "login"), ("openstacksource.migration", "openstack"), (IMPORT, "web")):
+            on.delete(kind, name)
+    on.until_gone()
     assert on.cloud.leftovers() == []
     assert power(on.cloud, server) == "ACTIVE"
     assert not get(on.cluster, "secrets", on.namespace)["items"], "what the worker was handed stays"
@@ -128,9 +135,9 @@ def test_a_source_that_is_deleted_before_its_import_is_put_right_all_the_same(on
 
 def test_a_killed_worker_goes_on_with_the_copies_that_are_there(on: Stage, boot: Path) -> None:
     on.cloud.make.server("web", volumes=[on.cloud.make.volume(boot)])
-    on.copying()
-    (pod,) = get(on.cluster, "pods", on.namespace)["items"]
-    on.harvester.kill_pod(on.namespace, pod["metadata"]["name"])
+    with on.copying():
+        (pod,) = get(on.cluster, "pods", on.namespace)["items"]
+        on.harvester.kill_pod(on.namespace, pod["metadata"]["name"])
     on.until("virtualMachineRunning")
     on.wait(lambda: MARKER in on.harvester.console(on.namespace, "web"), "the guest says nothing")
     on.wait(lambda: not on.cloud.leftovers(), "copies stay at the source")
@@ -144,7 +151,7 @@ def test_what_cannot_be_removed_is_told_and_the_import_has_succeeded(on: Stage, 
     on.apply()
     on.wait(lambda: "CopiesLeftAtSource" in on.reasons(), "nobody is told")
     assert import_word(on.cluster, on.namespace, "web") == "virtualMachineCreated"
-    vmi = get(on.cluster, "virtualmachineimport.migration", on.namespace, "web")
+    vmi = get(on.cluster, IMPORT, on.namespace, "web")
     assert f"thresher-{vmi['metadata']['uid']}-" in on.reasons()["CopiesLeftAtSource"]
     said = {condition["type"]: condition for condition in vmi["status"]["conditions"]}
     assert said["Ready"]["status"] == "True"

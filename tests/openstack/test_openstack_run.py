@@ -95,11 +95,11 @@ def test_an_interrupted_import_leaves_nothing_and_switches_the_server_on_again(
     cloud: OpenstackCloud, boot: Path, tmp_path: Path
 ) -> None:
     server = cloud.make.server("web", volumes=[cloud.make.volume(boot)])
-    cloud.mishaps.driver("copy_volume_to_image", times=0, delay=5)
     wanted = manifests(tmp_path, source(cloud, "default"), vm_import("web", "web", "default"))
     with cli.started("run", "-f", wanted, "--to", tmp_path / "out") as process:
-        wait(lambda: any(left.startswith("image") for left in cloud.leftovers()), what="no image is made")
-        process.send_signal(signal.SIGINT)
+        with cloud.mishaps.held("copy_volume_to_image"):
+            wait(lambda: any(left.startswith("image") for left in cloud.leftovers()), what="no image is made")
+            process.send_signal(signal.SIGINT)
         assert process.wait(SECONDS) == 130
     assert cloud.leftovers() == []
     assert power(cloud, server) == "ACTIVE"
@@ -109,9 +109,11 @@ def test_a_killed_import_goes_on_with_the_copies_that_are_there(
     cloud: OpenstackCloud, boot: Path, tmp_path: Path
 ) -> None:
     cloud.make.server("web", volumes=[cloud.make.volume(boot)], status="SHUTOFF")
-    cloud.mishaps.driver("copy_volume_to_image", times=0, delay=5)
     wanted = manifests(tmp_path, source(cloud, "default"), vm_import("web", "web", "default"))
-    with cli.started("run", "-f", wanted, "--to", tmp_path / "out") as process:
+    with (
+        cli.started("run", "-f", wanted, "--to", tmp_path / "out") as process,
+        cloud.mishaps.held("copy_volume_to_image"),
+    ):
         wait(lambda: any(left.startswith("image") for left in cloud.leftovers()), what="no image is made")
         process.kill()
         process.wait()

@@ -1,6 +1,6 @@
-"""What the drivers are told to fail or be slow at: a file ``faults/<operation>`` in the rig's folder of data.
+"""What the drivers are told to fail at or wait in: a file ``faults/<operation>`` in the rig's folder of data.
 
-It holds JSON: ``{"delay": seconds, "times": how often it fails}``.
+It holds JSON: ``{"held": whether it waits until the file is gone, "times": how often it fails}``.
 """
 
 import json
@@ -12,7 +12,7 @@ class FaultError(Exception):
 
 
 def meet(data, operation):
-    """Be slow, and fail, where the rig was told so.
+    """Wait, and fail, where the rig was told so.
 
     Raises:
         FaultError: it was told to fail.
@@ -21,7 +21,8 @@ def meet(data, operation):
     if not path.exists():
         return
     fault = json.loads(path.read_text())
-    time.sleep(fault["delay"])  # in Cinder it is Eventlet's, which lets others work
+    while fault["held"] and path.exists():
+        time.sleep(0.1)  # in Cinder it is Eventlet's, which lets others work
     if fault["times"]:
         path.write_text(json.dumps(fault | {"times": fault["times"] - 1}))
         raise FaultError(f"the rig was told to fail at {operation}")

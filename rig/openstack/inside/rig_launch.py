@@ -89,7 +89,6 @@ def cinder(config, *awaited):
     for module in ("cinder.volume.manager", "cinder.scheduler.manager", "rig_volumes"):  # while the broker starts
         importlib.import_module(module)
     cfg.CONF(["--config-file", config], project="cinder", version=version.version_string())
-    cfg.CONF.set_override("service_down_time", 600)  # a busy machine's heartbeats are slow
     log.setup(cfg.CONF, "cinder")
     await_ports(awaited)
     volume = service.Service.create(
