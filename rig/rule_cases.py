@@ -125,7 +125,7 @@ CASES: dict[str, Case] = {
         replace(PLAIN, guest_os="sles15_64Guest", nics=(nic(0, VM_NETWORK, "vmxnet3"),)),
     ),
     "WindowsDriversOld": one(
-        on(Bus.SCSI, "lsilogicsas", "winNetEnterpriseGuest", OsFamily.WINDOWS),
+        on(Bus.SCSI, "lsilogicsas", "windows7Server64Guest", OsFamily.WINDOWS),
         on(Bus.SCSI, "lsilogicsas", "windows2022srvNext_64Guest", OsFamily.WINDOWS),
     ),
     "GuestUntested": one(replace(PLAIN, guest_os="darwin20_64Guest", os_family=OsFamily.OTHER)),
