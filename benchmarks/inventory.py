@@ -22,7 +22,7 @@ from typing import Any
 
 from pyVmomi import vim
 
-from rig.vcenter import Datacenter, Disk, Inventory, Network, Nic, VCenter, Vm, vcenter
+from rig.vcenter import POWERED_ON, Datacenter, Disk, Inventory, Network, Nic, VCenter, Vm, vcenter
 from thresher.model.units import GIB, MIB
 from thresher.model.vm import SourceVM
 from thresher.plan.build import Wanted, make_plan
@@ -39,6 +39,7 @@ from thresher.sources.vcenter.source import VCenterSource
 from thresher.sources.vcenter.translate import PROPERTIES, source_vm
 
 DATACENTER = "DC0"
+ADDRESSES = ("10.0.0.5/24", "2001:db8::5/64", "fe80::5/64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,12 @@ class Sample:
 
 
 def inventory(vms: int) -> Inventory:
-    """Many VMs with two disks and two NICs each."""
+    """Many VMs that run, with two disks and two NICs each."""
     vm = Vm(
         "bulk",
         disks=(Disk(40 * GIB), Disk(100 * GIB, unit=1)),
-        nics=(Nic(), Nic("pg-a")),
+        nics=(Nic(addresses=ADDRESSES), Nic("pg-a", addresses=ADDRESSES)),
+        power=POWERED_ON,
         folder="Prod/Web",
         count=vms,
     )

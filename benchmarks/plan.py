@@ -16,13 +16,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import yaml
-
 from benchmarks.inventory import inventory
 from rig.cli import command
 from rig.vcenter import VCenter, vcenter
+from rig.vcenter_source import source_manifests
 
-API = "migration.harvesterhci.io/v1beta1"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -47,15 +45,6 @@ class Sample:
     printed_mib: float
 
 
-def manifests(vc: VCenter) -> str:
-    """The source and its Secret."""
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}}
-    login = {"username": vc.username, "password": vc.password, "caCert": vc.ca_pem}
-    spec = {"endpoint": vc.url, "dc": "DC0", "credentials": {"name": "login", "namespace": "default"}}
-    source = {"apiVersion": API, "kind": "VmwareSource", "metadata": {"name": "vcenter"}, "spec": spec}
-    return yaml.safe_dump_all([secret | {"stringData": login}, source])
-
-
 def cpu_of(pid: int) -> float:
     """Seconds of processor time that a process has taken: utime and stime of proc(5)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
@@ -65,7 +54,7 @@ def cpu_of(pid: int) -> float:
 def run(vc: VCenter, folder: Path, words: Sequence[str]) -> Sample:
     """The command once, as a process of its own."""
     source, report = folder / "source.yaml", folder / "report"
-    source.write_text(manifests(vc), encoding="utf-8")
+    source.write_text(source_manifests(vc, ca=True), encoding="utf-8")
     before, began = cpu_of(vc.pid), time.monotonic()
     with report.open("wb") as out:
         process = subprocess.Popen(command("plan", "-f", source, *words), stdout=out)

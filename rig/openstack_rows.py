@@ -119,7 +119,9 @@ def address(mac: str, addr: str, kind: str = "fixed") -> Json:
     return {"OS-EXT-IPS-MAC:mac_addr": mac, "OS-EXT-IPS:type": kind, "addr": addr, "version": 4}
 
 
-def around(*rows: Json, groups: dict[str, list[str]] | None = None) -> Surroundings:
+def around(
+    *rows: Json, groups: dict[str, list[str]] | None = None, flavors: dict[str, Json] | None = None
+) -> Surroundings:
     """Volumes, images and ports, told apart by what they have."""
     return Surroundings(
         volumes={row["id"]: row for row in rows if "volume_type" in row},
@@ -127,4 +129,5 @@ def around(*rows: Json, groups: dict[str, list[str]] | None = None) -> Surroundi
         ports={SERVER: [row for row in rows if "mac_address" in row]},
         networks={NET_A: "prod", NET_B: "storage"},
         groups=groups or {},
+        flavors=flavors or {},
     )

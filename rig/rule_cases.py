@@ -1,22 +1,24 @@
 """For each rule a VM made for it, and its twin: the same VM without the one thing that the rule is about.
 
-What the model can state is stated here; what only a source sees is in :mod:`rig.rule_sources`.
+What the model can state is stated here. What only vCenter or a descriptor has is in :mod:`rig.rule_sources`, what a
+cloud has in :mod:`rig.rule_openstack`, what takes the bytes of an archive in :mod:`rig.rule_archives`, and what takes a
+cluster in :mod:`rig.rule_clusters`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from rig.source_vms import DV_PORT_GROUP, UUID, VM_NETWORK, disk, nic
+from rig.source_vms import DV_PORT_GROUP, LINUX_BIOS, UUID, VM_NETWORK, disk, nic
 from thresher.model.spec import ImportSpec, NetworkMapping
 from thresher.model.units import GIB, Bytes, MiB
 from thresher.model.vm import (
     Bus,
-    CpuTopology,
     DiskFormat,
     Firmware,
     FirmwareType,
     GuestTools,
+    Loss,
     Network,
     Nic,
     OsFamily,
@@ -34,20 +36,17 @@ NOW = datetime(2027, 1, 31, 22, 0, tzinfo=UTC)
 MAPPED = (NetworkMapping("VM Network", "default/vlan1"), NetworkMapping("DSwitch/pg-blue", "default/blue"))
 WANTED = Wanted(Assumptions(Limits(100 << 20)), mapping=MAPPED)
 SPEC = ImportSpec("default", "import-1", "uid-1", "web", networks=MAPPED[:1])
-PLAIN = SourceVM(
-    "web",
-    CpuTopology(4, 2),
-    MiB(4096),
-    guest_os="ubuntu64Guest",
-    os_family=OsFamily.LINUX,
-    smbios_uuid=UUID,
+PLAIN = replace(
+    LINUX_BIOS,
     disks=(disk(0, Bus.SATA, "ahci"),),
     nics=(nic(0, VM_NETWORK, "e1000e"),),
-    power=PowerState.ON,
+    notes="",
     id="vm-1",
 )
 """Nothing is special about it."""
 WINDOWS = replace(PLAIN, guest_os="windows2022srvNext_64Guest", os_family=OsFamily.WINDOWS)
+BSD = replace(PLAIN, guest_os="freebsd14_64Guest", os_family=OsFamily.OTHER)
+"""Its cards are called by their drivers, whatever their place."""
 OTHER = replace(
     PLAIN,
     name="other",
@@ -56,7 +55,9 @@ OTHER = replace(
     nics=(nic(9, VM_NETWORK, "e1000e"),),
 )
 
-Found = Callable[[], set[tuple[str, Level]]]
+Levels = set[tuple[str, Level]]
+"""Rules, each with how severe its finding is."""
+Found = Callable[[], Levels]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +68,20 @@ class Case:
     twin: Found
 
 
-def told(findings: tuple[Finding, ...]) -> set[tuple[str, Level]]:
-    """Rules and levels."""
+def levels(losses: Iterable[Loss]) -> Levels:
+    """Of what a source, the translation or a preflight found."""
+    return {(loss.rule, Level(loss.severity.value)) for loss in losses}
+
+
+def told(findings: Iterable[Finding]) -> Levels:
+    """Of what a plan tells."""
     return {(finding.rule, finding.level) for finding in findings}
 
 
 def planned(*vms: SourceVM, wanted: Wanted = WANTED) -> Found:
     """What a plan of these VMs finds."""
 
-    def find() -> set[tuple[str, Level]]:
+    def find() -> Levels:
         plan = make_plan(vms, wanted, "test", NOW)
         return told(plan.findings).union(*(told(vm.findings) for vm in plan.vms))
 
@@ -84,7 +90,7 @@ def planned(*vms: SourceVM, wanted: Wanted = WANTED) -> Found:
 
 def asked(vm: SourceVM, spec: ImportSpec) -> Found:
     """What one import as it is written finds."""
-    return lambda: {(loss.rule, Level(loss.severity.value)) for loss in examine(spec, vm)}
+    return lambda: levels(examine(spec, vm))
 
 
 def one(made: SourceVM, twin: SourceVM = PLAIN) -> Case:
@@ -119,7 +125,7 @@ CASES: dict[str, Case] = {
         replace(PLAIN, guest_os="sles15_64Guest", nics=(nic(0, VM_NETWORK, "vmxnet3"),)),
     ),
     "WindowsDriversOld": one(
-        on(Bus.SCSI, "lsilogicsas", "winNetEnterpriseGuest", OsFamily.WINDOWS),
+        on(Bus.SCSI, "lsilogicsas", "windows7Server64Guest", OsFamily.WINDOWS),
         on(Bus.SCSI, "lsilogicsas", "windows2022srvNext_64Guest", OsFamily.WINDOWS),
     ),
     "GuestUntested": one(replace(PLAIN, guest_os="darwin20_64Guest", os_family=OsFamily.OTHER)),
@@ -152,7 +158,7 @@ CASES: dict[str, Case] = {
     "NetworkUndecided": one(with_nics(nic(0, NOWHERE, "e1000e"))),
     "NetworkUnmapped": Case(asked(PLAIN, replace(SPEC, networks=())), asked(PLAIN, SPEC)),
     "MappingUnused": Case(asked(PLAIN, replace(SPEC, networks=MAPPED)), asked(PLAIN, SPEC)),
-    "NicModelReplaced": one(with_nics(nic(0, VM_NETWORK, "sriov"))),
+    "NicModelReplaced": one(replace(BSD, nics=(nic(0, VM_NETWORK, "sriov"),)), BSD),
     "NicDisconnected": one(with_nics(replace(CARD, connected=False))),
     "MacUnknown": one(with_nics(replace(CARD, mac=None))),
     "MacDuplicate": one(

@@ -4,10 +4,9 @@ from typing import Any
 
 from pyVmomi import vim
 
-from rig.rule_cases import Case, Found
+from rig.rule_cases import Case, Found, levels
 from rig.vcenter.objects import AROUND, card, controller, device, disk, flat, on_network, rdm, snapshots, vm_row
 from thresher.formats.ovf import parse_ovf
-from thresher.plan.values import Level
 from thresher.sources.vcenter.rows import Row
 from thresher.sources.vcenter.translate import source_vm
 
@@ -23,7 +22,7 @@ def row(*devices: Any, **values: Any) -> Found:
 
 def losses_of(found: Row) -> Found:
     """What the vCenter source finds."""
-    return lambda: {(loss.rule, Level(loss.severity.value)) for loss in source_vm(found, AROUND).losses}
+    return lambda: levels(source_vm(found, AROUND).losses)
 
 
 def backed(backing: Any, twin: Any = None) -> Case:
@@ -62,9 +61,7 @@ def package(
         f'<VirtualSystem ovf:id="vm"><Name>vm</Name>{sections}<VirtualHardwareSection>{cpu}{memory}{items}'
         f"</VirtualHardwareSection>{again}</VirtualSystem></Envelope>"
     )
-    return lambda: {
-        (loss.rule, Level(loss.severity.value)) for vm in parse_ovf(text.encode()).vms for loss in vm.losses
-    }
+    return lambda: levels(loss for vm in parse_ovf(text.encode()).vms for loss in vm.losses)
 
 
 def has(items: str, twin: str = "") -> Case:

@@ -1,5 +1,6 @@
 """What tests of the vCenter source share: how to reach the simulator, and which VMs it has."""
 
+import json
 from functools import partial
 
 from rig.vcenter import VCenter
@@ -8,6 +9,30 @@ from thresher.sources.vcenter.connection import VCenterAccess, VCenterConnection
 from thresher.sources.vcenter.export import export_vm
 from thresher.sources.vcenter.limits import ExportLimits
 from thresher.sources.vcenter.source import VCenterSource
+
+MANIFESTS = """
+apiVersion: v1
+kind: Secret
+metadata: {{name: login}}
+stringData: {login}
+---
+apiVersion: migration.harvesterhci.io/v1beta1
+kind: VmwareSource
+metadata: {{name: vcenter}}
+spec: {{endpoint: "{url}", dc: DC0, credentials: {{name: login, namespace: default}}}}
+"""
+
+
+def source_manifests(vc: VCenter, *, ca: bool = False, password: str = "") -> str:
+    """The source as a user writes it.
+
+    Args:
+        vc: the simulator.
+        ca: whether its CA is stated; else its certificate is pinned.
+        password: another than the right one.
+    """
+    login = {"username": vc.username, "password": password or vc.password} | ({"caCert": vc.ca_pem} if ca else {})
+    return MANIFESTS.format(login=json.dumps(login), url=vc.url)
 
 
 def connection(vc: VCenter) -> VCenterConnection:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path"
 
@@ -279,6 +280,30 @@ func describe(vm *simulator.VirtualMachine, v *VM) {
 	vm.Guest.ToolsVersionStatus2 = string(toolsVersions[vm.Guest.ToolsStatus])
 	vm.Summary.Guest.ToolsStatus = vm.Guest.ToolsStatus
 	setToolsRunning(&vm.VirtualMachine, v.Power == "poweredOn")
+	if vm.Guest.ToolsRunningStatus == string(types.VirtualMachineToolsRunningStatusGuestToolsRunning) {
+		vm.Guest.Net = guestNet(v.NICs)
+	}
+}
+
+// guestNet is what VMware Tools tell of the network cards. (GuestNicInfo in the vSphere Web Services API.)
+func guestNet(nics []NIC) []types.GuestNicInfo {
+	var told []types.GuestNicInfo
+	for i, nic := range nics {
+		config := &types.NetIpConfigInfo{}
+		for _, address := range nic.Addresses {
+			prefix := netip.MustParsePrefix(address)
+			config.IpAddress = append(config.IpAddress, types.NetIpConfigInfoIpAddress{
+				IpAddress: prefix.Addr().String(), PrefixLength: int32(prefix.Bits()), State: "preferred",
+			})
+		}
+		if config.IpAddress != nil {
+			told = append(told, types.GuestNicInfo{
+				Network: nic.Network, MacAddress: nic.MAC, Connected: nic.Connected,
+				DeviceConfigId: int32(keyNIC + i), IpConfig: config,
+			})
+		}
+	}
+	return told
 }
 
 // toolsVersions is the newer property that says of each deprecated status what it says of the version.

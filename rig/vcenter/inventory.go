@@ -112,6 +112,8 @@ type NIC struct {
 	Network   string `json:"network"`
 	MAC       string `json:"mac"`
 	Connected bool   `json:"connected"`
+	// Addresses are those of the guest, "10.0.0.5/24"; VMware Tools tell them while they run.
+	Addresses []string `json:"addresses"`
 }
 
 // readInventory reads the inventory of a JSON file; a field that it does not know is an error.

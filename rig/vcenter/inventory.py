@@ -61,12 +61,16 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A network card: model vmxnet3, vmxnet2, e1000, e1000e, pcnet32 or sriov; no network, no backing."""
+    """A network card: model vmxnet3, vmxnet2, e1000, e1000e, pcnet32 or sriov; no network, no backing.
+
+    ``addresses`` are those of a guest that runs when the simulator starts, such as ``10.0.0.5/24``.
+    """
 
     network: str = "VM Network"
     mac: str = "00:50:56:80:00:01"
     model: str = "vmxnet3"
     connected: bool = True
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,9 @@ func setToolsRunning(vm *mo.VirtualMachine, powered bool) {
 	if powered && (tools == types.VirtualMachineToolsStatusToolsOk || tools == types.VirtualMachineToolsStatusToolsOld) {
 		status = types.VirtualMachineToolsRunningStatusGuestToolsRunning
 	}
+	if status == types.VirtualMachineToolsRunningStatusGuestToolsNotRunning {
+		vm.Guest.Net = nil
+	}
 	vm.Guest.ToolsRunningStatus = string(status)
 	vm.Summary.Guest.ToolsRunningStatus = string(status)
 }

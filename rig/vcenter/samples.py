@@ -37,8 +37,8 @@ EVERYTHING = Vm(
         Disk(8 * MIB, controller="nvme"),
     ),
     nics=(
-        Nic("VM Network", "00:50:56:80:00:01", "vmxnet3"),
-        Nic("pg-a", "00:50:56:80:00:02", "e1000e"),
+        Nic("VM Network", "00:50:56:80:00:01", "vmxnet3", addresses=("10.0.3.7/22", "fe80::1/64", "2001:db8::5/64")),
+        Nic("pg-a", "00:50:56:80:00:02", "e1000e", addresses=("192.0.2.9/24",)),
         Nic("segment", "00:50:56:80:00:03", "e1000", connected=False),
         Nic("VM Network", "00:50:56:80:00:04", "sriov"),
         Nic("", "00:50:56:80:00:05", "pcnet32"),

@@ -12,22 +12,12 @@ import yaml
 from rig import cli
 from rig.kube import KubeCluster
 from rig.vcenter import Datacenter, Disk, Inventory, Network, Nic, VCenter, Vm, vcenter
+from rig.vcenter_source import source_manifests
 from thresher.formats.vmdk import write_stream
 from thresher.model.units import GIB, MIB, Bytes
 from thresher.samples.disk import sample_disk
 
 CRDS = Path(__file__).parents[2] / "deploy" / "crds"
-SOURCE = """
-apiVersion: v1
-kind: Secret
-metadata: {{name: login}}
-stringData: {{username: {username}, password: {password}}}
----
-apiVersion: migration.harvesterhci.io/v1beta1
-kind: VmwareSource
-metadata: {{name: vcenter}}
-spec: {{endpoint: "{url}", dc: DC0, credentials: {{name: login, namespace: default}}}}
-"""
 NADS = """
 kind: List
 items:
@@ -63,7 +53,7 @@ def vc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VCenter]:
 def source(vc: VCenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     path = tmp_path / "source.yaml"
-    path.write_text(SOURCE.format(username=vc.username, password=vc.password, url=vc.url))
+    path.write_text(source_manifests(vc))
     return path
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from rig import cli
 from rig.vcenter import POWERED_OFF, Datacenter, Disk, Inventory, Nic, VCenter, Vm, vcenter
+from rig.vcenter_source import source_manifests
 from thresher.formats.vmdk import write_stream
 from thresher.model.units import MIB, Bytes
 from thresher.samples.disk import sample_disk
@@ -21,17 +22,6 @@ MIBS = (1, 1, 2, 2, 3, 4, 5, 6, 8, 12)
 """Of data on each VM's disk: unlike ones, so that the queue matters."""
 LIMITS = ("--bandwidth", "400Ki", "--imports", "3")
 WITHIN = 0.2
-SOURCE = """
-apiVersion: v1
-kind: Secret
-metadata: {{name: login}}
-stringData: {{username: {username}, password: {password}}}
----
-apiVersion: migration.harvesterhci.io/v1beta1
-kind: VmwareSource
-metadata: {{name: vcenter}}
-spec: {{endpoint: "{url}", dc: DC0, credentials: {{name: login, namespace: default}}}}
-"""
 
 
 @pytest.fixture
@@ -50,7 +40,7 @@ def vc(tmp_path: Path) -> Iterator[VCenter]:
 def test_ten_imports_take_what_the_plan_says(vc: VCenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     source, plan = tmp_path / "source.yaml", tmp_path / "plan"
-    source.write_text(SOURCE.format(username=vc.username, password=vc.password, url=vc.url))
+    source.write_text(source_manifests(vc))
     words = ("--pilots", "0", "--prepare", "1", "--write", plan, *LIMITS)
     told = cli.here("plan", "-f", source, "-o", "json", *words).json
     assert told["totals"]["blocked"] == 0

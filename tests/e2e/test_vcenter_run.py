@@ -1,6 +1,5 @@
 """From a vCenter to a running VM by the command line, against the simulator over TLS."""
 
-import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from rig import cli, disks
 from rig.machines import no_machine_left
 from rig.vcenter import POWERED_OFF, POWERED_ON, Datacenter, Disk, Inventory, Nic, Shutdown, VCenter, Vm, vcenter
 from rig.vcenter.client import until
+from rig.vcenter_source import source_manifests
 from thresher.formats.vmdk import write_stream
 from thresher.model.units import MIB, Bytes
 from thresher.samples.disk import sample_disk
@@ -20,17 +20,6 @@ CAPACITY = Bytes(64 * MIB)
 SECOND = Bytes(32 * MIB)
 MARKER = "came from the vCenter"
 
-SOURCE = """
-apiVersion: v1
-kind: Secret
-metadata: {{name: login}}
-stringData: {{username: {username}, password: {password}{ca}}}
----
-apiVersion: migration.harvesterhci.io/v1beta1
-kind: VmwareSource
-metadata: {{name: vcenter}}
-spec: {{endpoint: "{url}", dc: DC0, credentials: {{name: login, namespace: default}}}}
-"""
 IMPORT = """
 ---
 apiVersion: migration.harvesterhci.io/v1beta1
@@ -66,19 +55,9 @@ def machine(name: str, streams: tuple[Path, Path], **more: object) -> Vm:
     return Vm(name, disks=held, nics=(Nic(),), **more)  # type: ignore[arg-type]  # the fields of Vm
 
 
-def source(vc: VCenter, *, ca: bool = True, password: str | None = None) -> str:
-    indented = vc.ca_pem.strip().replace("\n", "\\n") if ca else ""
-    return SOURCE.format(
-        username=json.dumps(vc.username),
-        password=json.dumps(password or vc.password),
-        ca=f', caCert: "{indented}"' if ca else "",
-        url=vc.url,
-    )
-
-
-def manifests(folder: Path, vc: VCenter, *names: str, ca: bool = True, password: str | None = None) -> Path:
+def manifests(folder: Path, vc: VCenter, *names: str, ca: bool = True, password: str = "") -> Path:
     path = folder / "manifests.yaml"
-    text = source(vc, ca=ca, password=password)
+    text = source_manifests(vc, ca=ca, password=password)
     path.write_text(text + "".join(IMPORT.format(name=f"i{n}", vm=name) for n, name in enumerate(names)))
     return path
 

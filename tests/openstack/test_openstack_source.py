@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from rig.openstack import Credential, Fault, OpenstackCloud
+from rig.openstack.population import NETWORKS
 from rig.openstack.things import Port
 from rig.openstack_access import access_to, source_of
 from thresher.model.errors import (
@@ -223,6 +224,8 @@ def test_several_addresses_are_one_nic(cloud: OpenstackCloud) -> None:
     (told,) = [loss.message for loss in vm.losses if loss.rule == "FixedAddress"]
     assert "10.1.0." in told
     assert "fd00:1:" in told
+    (listed,) = [vm for vm in inventory(cloud) if vm.name == "both"]
+    assert set(listed.nics[0].subnets) == set(NETWORKS["blue"])
 
 
 def test_a_server_is_found_by_its_id_in_any_case(cloud: OpenstackCloud) -> None:

@@ -262,6 +262,7 @@ def test_every_kind_of_network_by_each_of_its_names(vc: VCenter) -> None:
     assert [nic.model for nic in nics] == ["vmxnet3", "e1000e", "e1000", "sriov", "pcnet32"]
     assert [nic.mac for nic in nics] == [f"00:50:56:80:00:0{number}" for number in range(1, 6)]
     assert [nic.connected for nic in nics] == [True, True, False, True, True]
+    assert [nic.subnets for nic in nics] == [("10.0.0.0/22", "2001:db8::/64"), ("192.0.2.0/24",), (), (), ()]
     names = [(nic.network.name, nic.network.path) if nic.network else None for nic in nics]
     assert names == [("VM Network", ""), ("pg-a", "DSwitch/pg-a"), ("segment", ""), ("VM Network", ""), None]
     blue = nics[1].network

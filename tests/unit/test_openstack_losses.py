@@ -233,4 +233,5 @@ def test_what_surrounds_a_server() -> None:
 
 
 def test_a_folder_is_said_to_be_ignored() -> None:
-    assert "'Prod'" in folder_ignored("Prod").message
+    (loss,) = folder_ignored("Prod")
+    assert "'Prod'" in loss.message

@@ -1,5 +1,7 @@
 """What OpenStack's services state of a server, and what the model has to say of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from rig.openstack_rows import (
@@ -223,6 +225,17 @@ def test_several_addresses_of_one_port_are_one_nic() -> None:
     addresses = {"prod": [address(A, "10.0.0.5"), address(A, "2001:db8::5")]}
     vm = source_vm(server(addresses=addresses), around(image(), port("p", A.upper(), fixed_ips=fixed)))
     assert [(nic.key, nic.mac) for nic in vm.nics] == [("p", A)]
+
+
+def test_subnets_are_those_of_the_port_s_addresses() -> None:
+    fixed = [
+        {"subnet_id": key, "ip_address": one} for key, one in (("s4", "10.0.0.5"), ("s4", "10.0.0.6"), ("x", "::"))
+    ]
+    row = server(addresses={"prod": [address(A, "10.0.0.5")]})
+    read = around(image(), port("p", A, fixed_ips=fixed))
+    known = replace(read, subnets={"s4": "10.0.0.0/24", "s9": "10.9.0.0/16"})
+    assert [nic.subnets for nic in source_vm(row, known).nics] == [("10.0.0.0/24",)]
+    assert [nic.subnets for nic in source_vm(row, read).nics] == [()]
 
 
 def test_a_port_without_an_address_stands_with_its_network() -> None:

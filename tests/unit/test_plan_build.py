@@ -26,6 +26,7 @@ from thresher.plan.data import COLUMNS, as_csv, as_json
 from thresher.plan.manifests import MARK, SourceRef, mapping_file, wave_files
 from thresher.plan.markdown import as_markdown
 from thresher.plan.networks import read_mapping
+from thresher.plan.report import as_html
 from thresher.plan.simulate import Limits
 from thresher.plan.values import Assumptions, Plan, Verdict
 from thresher.plan.waves import WaveRules, groups_of, next_start
@@ -261,6 +262,18 @@ def test_a_mapping_that_was_written_is_read_again() -> None:
 
 
 # Output
+
+
+def test_every_format_with_a_table_of_networks_tells_their_vlans_and_subnets() -> None:
+    card = nic(0, Network("pg", id="network-9", vlan=120), "e1000e")
+    plan = plan_of(replace(vm(1), nics=(replace(card, subnets=("10.0.9.0/24", "2001:db8::/64")),)))
+    (network,) = json.loads(as_json(plan, Language.ENGLISH))["networks"]
+    assert (network["vlan"], network["subnets"]) == (120, ["10.0.9.0/24", "2001:db8::/64"])
+    assert "VLAN 120, 10.0.9.0/24, 2001:db8::/64" in mapping_file(plan)
+    for language, head in ((Language.ENGLISH, "subnets"), (Language.KOREAN, "서브넷")):
+        for told in (as_markdown(plan, language), as_html(plan, language)):
+            assert head in told
+            assert "10.0.9.0/24, 2001:db8::/64" in told
 
 
 def test_json_holds_the_whole_plan() -> None:

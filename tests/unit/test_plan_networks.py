@@ -61,6 +61,14 @@ VMS = (
 )
 
 
+def test_a_networks_subnets_are_those_of_all_its_cards() -> None:
+    subnets = (("10.0.10.0/24", "2001:db8::/64"), ("10.0.9.0/24", "10.0.10.0/24"), ())
+    cards = [replace(nic(number, TAGGED), subnets=those) for number, those in enumerate(subnets)]
+    vms = (replace(PLAIN, nics=tuple(cards[:2])), replace(PLAIN, name="b", nics=(cards[2], nic(3, OTHER))))
+    found = {one.source: one.subnets for one in plan_networks(vms, FOUND, (), "default")}
+    assert found == {"DSwitch/pg-120": ("10.0.9.0/24", "10.0.10.0/24", "2001:db8::/64"), "DSwitch/pg-7": ()}
+
+
 def test_what_kubectl_prints_is_read() -> None:
     assert read_attachments(NADS) == FOUND
 

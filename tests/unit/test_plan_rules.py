@@ -6,41 +6,49 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from pyVmomi import vim
 
-from rig import rule_cases, rule_sources
-from thresher.model.vm import Bus, Severity
+from rig import openstack_rows, rule_archives, rule_cases, rule_clusters, rule_openstack, rule_sources
+from thresher.model.vm import Bus, OsFamily, Severity
 from thresher.plan.catalogue import CATALOGUE, Language
-from thresher.plan.rules import examine
+from thresher.plan.rules import examine, guests
 from thresher.plan.rules.guests import Support, support
-from thresher.plan.rules.registry import OPENSTACK, RULES, Finder, document
+from thresher.plan.rules.registry import RULES, document
 from thresher.plan.values import Level
 
 ROOT = Path(__file__).parents[2]
-CASES = {**rule_cases.CASES, **rule_sources.CASES}
-ELSEWHERE = {"FileSizeDiffers", "CapacityDiffers"} | {
-    rule.id for rule in RULES.values() if rule.finder is Finder.CLUSTER or rule.id in OPENSTACK
+GUEST_IDS = vim.vm.GuestOsDescriptor.GuestOsIdentifier.values
+"""vSphere's own list."""
+CASES = {
+    **rule_cases.CASES,
+    **rule_sources.CASES,
+    **rule_openstack.CASES,
+    **rule_archives.CASES,
+    **rule_clusters.CASES,
 }
-"""What takes an archive, a cluster or a cloud to see is tested with those."""
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule not in ELSEWHERE])
+@pytest.mark.parametrize("rule", RULES)
 def test_a_rule_fires_on_a_vm_made_for_it_and_not_on_its_twin(rule: str) -> None:
-    case = CASES[rule]
-    levels = {level for found, level in case.made() if found == rule}
+    made, twin = CASES[rule].made(), CASES[rule].twin()
+    levels = {level for found, level in made if found == rule}
     assert levels
     assert levels <= RULES[rule].levels
-    assert rule not in {found for found, _ in case.twin()}
+    assert rule not in {found for found, _ in twin}
+    assert {found for found, _ in made - twin} == {rule}, "the twin differs in more than this"
 
 
 def test_cases_are_of_rules_that_there_are() -> None:
-    assert CASES.keys() <= RULES.keys()
-    assert not CASES.keys() & ELSEWHERE
+    assert CASES.keys() == RULES.keys()
 
 
 def test_nothing_is_found_of_a_vm_that_nothing_is_special_about() -> None:
     assert rule_cases.planned(rule_cases.PLAIN)() == set()
     assert rule_sources.row()() == set()
     assert rule_sources.package()() == set()
+    assert rule_openstack.cloud(openstack_rows.server())() == set()
+    assert rule_archives.ova()() == set()
+    assert rule_clusters.cluster(rule_clusters.VLAN, rule_clusters.LONGHORN)() == set()
 
 
 RULE = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)*")
@@ -118,7 +126,26 @@ def test_notes_change_no_verdict() -> None:
         ("debian4Guest", Support.NONE),
         ("debian6_64Guest", Support.NO_SCSI),
         ("debian12_64Guest", Support.FULL),
-        ("winXPProGuest", Support.OLD_DRIVERS),
+        ("redhatGuest", Support.NONE),
+        ("suseGuest", Support.NONE),
+        ("suse64Guest", Support.NONE),
+        ("sjdsGuest", Support.NONE),
+        ("nld9Guest", Support.NONE),
+        ("opensuse64Guest", Support.FULL),
+        ("rhel10_64Guest", Support.FULL),
+        ("sles64Guest", Support.NONE),
+        ("sles16_64Guest", Support.FULL),
+        ("centosGuest", Support.UPDATES),
+        ("oracleLinuxGuest", Support.UPDATES),
+        ("oracleLinux64Guest", Support.UPDATES),
+        ("oracleLinux9_64Guest", Support.FULL),
+        ("other24xLinuxGuest", Support.NONE),
+        ("other24xLinux64Guest", Support.NONE),
+        ("dosGuest", Support.NONE),
+        ("winXPProGuest", Support.OLD_NO_SCSI),
+        ("winNetEnterprise64Guest", Support.OLD_NO_SCSI),
+        ("winLonghorn64Guest", Support.OLD_DRIVERS),
+        ("windows8Server64Guest", Support.OLD_DRIVERS),
         ("win2000ServGuest", Support.NONE),
         ("windows7Server64Guest", Support.OLD_DRIVERS),
         ("windows9Server64Guest", Support.FULL),
@@ -127,4 +154,35 @@ def test_notes_change_no_verdict() -> None:
     ],
 )
 def test_which_guests_know_virtio(guest: str, known: Support) -> None:
+    assert guest in {"", *GUEST_IDS}
     assert support(guest) is known
+
+
+@pytest.mark.parametrize(
+    "word", ["redhat", "redhat 9.4", "suse 15", "RedHat_64", "RedHat9_64", "SUSE_LE_64", "openSUSE"]
+)
+def test_what_other_platforms_call_a_system_of_today_is_not_taken_for_an_old_one(word: str) -> None:
+    """os_distro of OpenStack's images, and VirtualBox's OSType in an OVF."""
+    assert support(word) is Support.FULL
+
+
+def test_each_word_of_the_table_is_one_of_vsphere() -> None:
+    words = {word.lower() for word in GUEST_IDS}
+    assert guests._EXACT.keys() <= words
+    beginnings = [beginning for _, each in guests._BEGINNINGS for beginning in each] + list(guests.UNTESTED)
+    assert [one for one in beginnings if not any(word.startswith(one) for word in words)] == []
+
+
+@pytest.mark.parametrize(
+    ("guest", "bus", "found"),
+    [
+        ("winNetEnterpriseGuest", Bus.SCSI, {"GuestDiskDriver", "WindowsDrivers"}),
+        ("winNetEnterpriseGuest", Bus.VIRTIO, {"WindowsDriversOld", "WindowsDrivers"}),
+        ("winLonghornGuest", Bus.SCSI, {"WindowsDriversOld", "WindowsDrivers"}),
+        ("winLonghornGuest", Bus.SATA, set()),
+    ],
+)
+def test_virtio_win_has_no_vioscsi_before_server_2008(guest: str, bus: Bus, found: set[str]) -> None:
+    vm = rule_cases.on(bus, "", guest, OsFamily.WINDOWS)
+    told = {loss.rule for loss in examine(rule_cases.SPEC, vm)}
+    assert told & {"GuestDiskDriver", "WindowsDriversOld", "WindowsDrivers"} == found

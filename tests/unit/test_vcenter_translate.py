@@ -1,5 +1,7 @@
 """What vSphere's API states of a VM, and what the model has to say of it."""
 
+from typing import Any
+
 import pytest
 from pyVmomi import vim
 
@@ -253,6 +255,26 @@ def test_networks_that_the_user_may_not_see_keep_what_the_card_says() -> None:
         Network("", id="dvportgroup-99"),
         Network("", id="77aa"),
     ]
+
+
+def told(key: int, *addresses: tuple[str, int]) -> Any:
+    """What Tools tell of a card (GuestNicInfo); the key is -1 for what is no card of the VM, such as a bridge."""
+    info = vim.vm.GuestInfo.NicInfo
+    stated = [vim.net.IpConfigInfo.IpAddress(ipAddress=one, prefixLength=length) for one, length in addresses]
+    return info(connected=True, deviceConfigId=key, ipConfig=vim.net.IpConfigInfo(ipAddress=stated))
+
+
+def test_subnets_are_those_of_the_addresses_that_tools_tell() -> None:
+    cards = [card("VirtualVmxnet3", key, on_network("VM Network", "network-7")) for key in (4000, 4001, 4002)]
+    guest = [
+        told(4001, ("10.0.3.7", 22), ("10.0.3.8", 22), ("10.0.3.9", 32), ("169.254.9.9", 16)),
+        told(4000, ("2001:db8::5", 64), ("fe80::250:56ff:feab:cd01", 64), ("", 0)),
+        told(-1, ("172.17.0.1", 16)),
+        vim.vm.GuestInfo.NicInfo(connected=False, deviceConfigId=4002),
+    ]
+    vm = source_vm(vm_row(cards, guest__net=guest), AROUND)
+    assert [nic.subnets for nic in vm.nics] == [("2001:db8::/64",), ("10.0.0.0/22",), ()]
+    assert [nic.subnets for nic in source_vm(vm_row(cards), AROUND).nics] == [(), (), ()]
 
 
 def test_a_card_that_is_unplugged_at_power_on_is_not_connected() -> None:

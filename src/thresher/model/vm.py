@@ -174,6 +174,8 @@ class Nic:
         mac: ``aa:bb:cc:dd:ee:ff`` in lower case, or None where the source states none.
         model: the platform's word for it, lower case (``vmxnet3``, ``e1000``), or "".
         connected: whether it is plugged in at power-on.
+        subnets: of its addresses, such as ``10.0.0.0/24``, as far as the platform knows them. They do not tell cards
+            apart: a guest that is off has none, and only an inventory asks for all of them.
     """
 
     key: str
@@ -181,6 +183,7 @@ class Nic:
     mac: str | None = None
     model: str = ""
     connected: bool = True
+    subnets: tuple[str, ...] = field(default=(), compare=False)
 
 
 class GuestTools(StrEnum):

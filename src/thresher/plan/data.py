@@ -103,6 +103,7 @@ def _network(one: PlannedNetwork) -> dict[str, Any]:
     return {
         "source": one.source,
         "vlan": one.network.vlan,
+        "subnets": list(one.subnets),
         "vms": one.vms,
         "nics": one.nics,
         "destination": one.destination,

@@ -93,5 +93,6 @@ def _row(one: PlannedNetwork) -> str:
     others = [path for path in one.candidates if path != destination]
     also = f"; of this VLAN as well: {', '.join(others)}" if others else ""
     missing = "" if destination else "; no NetworkAttachmentDefinition matches it"
-    about = f"# {one.vms} VMs, {one.nics} NICs, {vlan}{missing}{also}\n"
+    where = ", ".join((vlan, *one.subnets))
+    about = f"# {one.vms} VMs, {one.nics} NICs, {where}{missing}{also}\n"
     return about + yaml.safe_dump(row, sort_keys=False, allow_unicode=True)

@@ -111,12 +111,13 @@ def _networks(plan: Plan, language: Language) -> Iterator[str]:
         rows.append((
             one.source,
             "-" if one.network.vlan is None else one.network.vlan,
+            ", ".join(one.subnets) or "-",
             one.vms,
             one.nics,
             to or phrase("management", language),
             phrase("chosen" if one.chosen else "suggested", language) if one.destination is not None else "",
         ))  # fmt: skip
-    heads = ("network", "vlan", "vms", "nics", "destination", "how")
+    heads = ("network", "vlan", "subnets", "vms", "nics", "destination", "how")
     yield from _table((phrase(head, language) for head in heads), rows)
 
 

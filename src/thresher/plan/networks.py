@@ -1,9 +1,10 @@
 """The networks of the source, and where each may go."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from thresher.api.yamldocs import documents
 from thresher.model.errors import UsageError
@@ -105,6 +106,7 @@ def plan_networks(
     """
     cards = Counter(nic.network for vm in vms for nic in vm.nics if nic.network)
     users = Counter(network for vm in vms for network in {nic.network for nic in vm.nics if nic.network})
+    subnets = _subnets(vms)
     found = []
     for network, nics in sorted(cards.items(), key=lambda item: (-users[item[0]], item[0].name, item[0].id)):
         same = [one.path for one in attachments if network.vlan is not None and one.vlan == network.vlan]
@@ -116,8 +118,32 @@ def plan_networks(
             destination = same[0] if same else None
         picked = row is not None and bool(row.destination)
         name = source_name(network, cards)
-        found.append(PlannedNetwork(network, name, users[network], nics, destination, picked, tuple(same)))
+        found.append(
+            PlannedNetwork(
+                network=network,
+                source=name,
+                vms=users[network],
+                nics=nics,
+                subnets=subnets[network],
+                destination=destination,
+                chosen=picked,
+                candidates=tuple(same),
+            )
+        )
     return tuple(found)
+
+
+def _subnets(vms: Sequence[SourceVM]) -> Mapping[Network | None, tuple[str, ...]]:
+    """The subnets of each network, IPv4 first: those of all its cards, each once."""
+    found: dict[Network | None, set[str]] = defaultdict(set)
+    for nic in (nic for vm in vms for nic in vm.nics):
+        found[nic.network].update(nic.subnets)
+    return {network: tuple(sorted(those, key=_place)) for network, those in found.items()}
+
+
+def _place(subnet: str) -> tuple[int, int, int]:
+    network = ip_network(subnet)
+    return network.version, int(network.network_address), network.prefixlen
 
 
 def source_name(network: Network, every: Mapping[Network, int]) -> str:

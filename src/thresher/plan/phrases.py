@@ -40,6 +40,7 @@ _PHRASES: dict[str, tuple[str, str]] = {
     "networks": ("Networks", "네트워크"),
     "network": ("network", "네트워크"),
     "vlan": ("VLAN", "VLAN"),
+    "subnets": ("subnets", "서브넷"),
     "nics": ("NICs", "NIC 수"),
     "destination": ("destination", "대상"),
     "undecided": ("none yet", "미정"),

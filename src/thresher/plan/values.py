@@ -123,6 +123,7 @@ class PlannedNetwork:
         source: what a mapping's ``sourceNetwork`` calls it.
         vms: how many use it.
         nics: how many network cards are on it.
+        subnets: those that its cards have addresses in, as far as the source knows them.
         destination: ``namespace/name`` of a NetworkAttachmentDefinition, "" for the management network, None where
             nobody chose one.
         chosen: whether the user chose it; else it is suggested by its VLAN.
@@ -133,6 +134,7 @@ class PlannedNetwork:
     source: str
     vms: int
     nics: int
+    subnets: tuple[str, ...]
     destination: str | None
     chosen: bool
     candidates: tuple[str, ...]

@@ -16,8 +16,8 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Install virtio-win in the guest before the import.",
     ),
     "WindowsDriversOld": (
-        "Only old releases of virtio-win have drivers for this Windows.",
-        "Install those of such a release before the import.",
+        "virtio-win builds no drivers for this Windows any more.",
+        "Install the last ones by hand before the import: they are on its ISO, but its installer passes over them.",
     ),
     "WindowsClock": (
         "Windows keeps local time, and the new VM's clock starts in UTC.",

@@ -16,8 +16,8 @@ KOREAN: dict[str, tuple[str, str]] = {
         "가져오기 전에 게스트에 virtio-win을 설치하십시오.",
     ),
     "WindowsDriversOld": (
-        "이 Windows용 드라이버는 virtio-win의 옛 릴리스에만 있습니다.",
-        "가져오기 전에 그 릴리스의 드라이버를 설치하십시오.",
+        "virtio-win은 이 Windows용 드라이버를 더 이상 빌드하지 않습니다.",
+        "가져오기 전에 ISO에 남아 있는 마지막 드라이버를 직접 설치하십시오. 설치 프로그램은 이 Windows를 건너뜁니다.",
     ),
     "WindowsClock": (
         "Windows는 현지 시간을 쓰지만 새 VM의 시계는 UTC로 시작합니다.",

@@ -110,7 +110,7 @@ def _assumed(plan: Plan, language: Language) -> Iterator[tuple[str, str]]:
 
 def networks(plan: Plan, language: Language) -> Markup:
     """The networks in use, each with where it may go."""
-    heads = ("network", "vlan", "vms", "nics", "destination", "how", "candidates")
+    heads = ("network", "vlan", "subnets", "vms", "nics", "destination", "how", "candidates")
     title = phrase("networks", language)
     without = sum(one.destination is None for one in plan.networks)
     parts = [tag("p", phrase("network-none", language).format(count=without), class_="warnings")] if without else []
@@ -126,6 +126,7 @@ def _network(one: PlannedNetwork, language: Language) -> tuple[object, ...]:
     return (
         name(one.source),
         figure("-" if one.network.vlan is None else one.network.vlan),
+        ", ".join(one.subnets) or "-",
         figure(one.vms),
         figure(one.nics),
         tag("strong", phrase("undecided", language)) if one.destination is None else to,

@@ -11,7 +11,9 @@ from thresher.plan.rules.guests import UNTESTED, Support, support
 from thresher.targets.manifests import plan
 
 Check = Callable[[ImportSpec, SourceVM], Iterator[Loss]]
-_SCSI_MISSING = (Support.NONE, Support.NO_SCSI, Support.UPDATES)
+_SCSI_MISSING = (Support.NONE, Support.NO_SCSI, Support.UPDATES, Support.OLD_NO_SCSI)
+_OLD = {Support.OLD_DRIVERS: (DiskBus.VIRTIO, DiskBus.SCSI), Support.OLD_NO_SCSI: (DiskBus.VIRTIO,)}
+"""The buses that virtio-win's old drivers drive."""
 
 
 def guest_disk_driver(spec: ImportSpec, vm: SourceVM) -> Iterator[Loss]:
@@ -52,15 +54,16 @@ def guest_nic_driver(spec: ImportSpec, vm: SourceVM) -> Iterator[Loss]:
 
 
 def windows_drivers_old(spec: ImportSpec, vm: SourceVM) -> Iterator[Loss]:
-    """VirtIO's drivers for this Windows are in old releases only."""
-    if support(vm.guest_os) is not Support.OLD_DRIVERS:
+    """VirtIO's drivers for this Windows are old ones, and no installer brings them."""
+    buses = _OLD.get(support(vm.guest_os))
+    if buses is None:
         return
-    disks = any(plan.disk_bus(spec, disk) in (DiskBus.VIRTIO, DiskBus.SCSI) for disk in vm.disks)
+    disks = any(plan.disk_bus(spec, disk) in buses for disk in vm.disks)
     nics = any(planned.model is NicModel.VIRTIO for planned in plan.nics(spec, vm))
     if disks or nics:
         message = (
-            f"Today's releases of virtio-win have no drivers for {vm.guest_os}: install those of a release that still "
-            "had them before the import."
+            f"virtio-win builds no drivers for {vm.guest_os} any more: install the last ones by hand before the "
+            "import. They are on its ISO, but its installer passes over this Windows."
         )
         yield Loss("WindowsDriversOld", "guest", message)
 

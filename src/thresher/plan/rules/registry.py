@@ -40,14 +40,6 @@ _TRANSLATION = frozenset({
     "SecureBootWithoutEfi", "Suspended", "TargetNameInvalid", "TpmStateReset", "UuidUnknown", "WindowsClock",
     "WindowsDrivers",
 })  # fmt: skip
-OPENSTACK = frozenset({
-    "FlavorUnreadable", "FolderIgnored", "ImageUnreadable", "MachineType", "Architecture", "SecureBootOptional",
-    "MemoryEncryption", "CpuThreads", "CpuPolicy", "NumaTopology", "HugePages", "EphemeralDisk", "SwapDisk",
-    "VolumeUnreadable", "EncryptedVolume", "MultiAttach", "VolumeStatus", "NicOrder", "PortUnreadable",
-    "FixedAddress", "TrunkPort", "NicQos", "FloatingAddress", "SecurityGroups", "ConfigDrive", "ServerGroup",
-    "ServerState", "ServerBusy", "ServerLocked",
-})  # fmt: skip
-"""What a cloud alone has."""
 _CLUSTER = frozenset({
     "NameTaken", "NetworkMissing", "PortUnreachable", "QuotaExceeded", "ScratchUnobtainable", "StorageClassMissing",
 })  # fmt: skip

@@ -85,9 +85,16 @@ def nics(server: Row, around: Surroundings, properties: Row) -> tuple[Nic, ...]:
             network=_network(server, port, around),
             mac=str(port.get("mac_address") or "").lower() or None,
             model=model,
+            subnets=_subnets(port, around),
         )
         for port in ports(server, around)
     )
+
+
+def _subnets(port: Row, around: Surroundings) -> tuple[str, ...]:
+    """Of a port's fixed addresses, in their order (Networking API v2, "Ports": fixed_ips)."""
+    keys = (one.get("subnet_id") for one in port.get("fixed_ips") or ())
+    return tuple(dict.fromkeys(around.subnets[key] for key in keys if key in around.subnets))
 
 
 def ports(server: Row, around: Surroundings) -> list[Row]:

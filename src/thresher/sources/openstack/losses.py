@@ -64,9 +64,11 @@ def unreadable(server: Row) -> Loss:
     return _blocker("ConfigurationUnreadable", "VM", message)
 
 
-def folder_ignored(folder: str) -> Loss:
-    """A folder was asked for, which is a matter of other sources."""
-    return Loss("FolderIgnored", "VM", f"OpenStack has no folders, so that the folder {folder!r} is ignored.")
+def folder_ignored(folder: str) -> tuple[Loss, ...]:
+    """Whether a folder was asked for, which is a matter of other sources; ``/`` is none."""
+    if not folder.strip("/"):
+        return ()
+    return (Loss("FolderIgnored", "VM", f"OpenStack has no folders, so that the folder {folder!r} is ignored."),)
 
 
 def _image(server: Row, around: Surroundings) -> Iterator[Loss]:

@@ -105,6 +105,7 @@ def surroundings(cloud: Connection, found: Sequence[Row], *, whole: bool, page: 
         flavors=_flavors(cloud, found),
         ports=_ports(cloud, found, page, whole=whole),
         networks=_networks(cloud, page),
+        subnets=_subnets(cloud, page) if whole else {},
         groups=_groups(cloud),
     )
 
@@ -171,6 +172,12 @@ def _networks(cloud: Connection, page: int) -> dict[str, str]:
     query = {"fields": ["id", "name"]}
     rows = pages(lambda query: ask(cloud.network, "/networks", params=query), "networks", page, query)
     return {row["id"]: row.get("name") or "" for row in rows}
+
+
+def _subnets(cloud: Connection, page: int) -> dict[str, str]:
+    query = {"fields": ["id", "cidr"]}
+    rows = pages(lambda query: ask(cloud.network, "/subnets", params=query), "subnets", page, query)
+    return {row["id"]: row["cidr"] for row in rows}
 
 
 def _groups(cloud: Connection) -> dict[str, list[str]]:

@@ -24,6 +24,7 @@ class Surroundings:
         flavors: of Nova, in the form that microversion 2.47 embeds; only where it is older than that.
         ports: of Neutron, by the server that they are plugged into.
         networks: names by id.
+        subnets: their CIDRs by id; only where all servers were read.
         groups: names of the server groups, by the server that is in them.
     """
 
@@ -32,6 +33,7 @@ class Surroundings:
     flavors: Mapping[str, Row] = field(default_factory=dict)
     ports: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     networks: Mapping[str, str] = field(default_factory=dict)
+    subnets: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 

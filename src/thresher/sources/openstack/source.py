@@ -70,7 +70,7 @@ class OpenstackSource:
             SourceError: the cloud failed or refused.
         """
         vm = await self._connection.call(partial(self._find, name=name))
-        return replace(vm, losses=(*vm.losses, folder_ignored(folder))) if folder.strip("/") else vm
+        return replace(vm, losses=(*vm.losses, *folder_ignored(folder)))
 
     def export(self, vm: SourceVM, owner: str) -> AbstractAsyncContextManager[Export]:
         """Open the disks of a server that is off. Raises SourceError when it is entered.

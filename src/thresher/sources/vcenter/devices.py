@@ -4,6 +4,7 @@ Pure: pyvmomi's data objects in, the model out.
 """
 
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any
 
 from pyVmomi import vim
@@ -101,8 +102,15 @@ def _datastore(backing: Any, file_name: str | None, around: Surroundings) -> str
     return file_name[1:].partition("]")[0]
 
 
-def nics(devices: Sequence[Any], around: Surroundings) -> tuple[Nic, ...]:
-    """The network cards, in the order of the devices."""
+def nics(devices: Sequence[Any], around: Surroundings, told: Sequence[Any] = ()) -> tuple[Nic, ...]:
+    """The network cards, in the order of the devices.
+
+    Args:
+        devices: ``config.hardware.device``.
+        around: names of networks.
+        told: ``guest.net``, what VMware Tools tell of the cards; nothing where they do not run.
+    """
+    subnets = {seen.deviceConfigId: _subnets(seen) for seen in told}
     return tuple(
         Nic(
             key=str(device.key),
@@ -110,10 +118,29 @@ def nics(devices: Sequence[Any], around: Surroundings) -> tuple[Nic, ...]:
             mac=(device.macAddress or "").lower() or None,
             model=_CARDS.get(kind(device), kind(device).removeprefix("Virtual").lower()),
             connected=device.connectable is None or bool(device.connectable.startConnected),
+            subnets=subnets.get(device.key, ()),
         )
         for device in devices
         if is_card(device)
     )
+
+
+def _subnets(seen: Any) -> tuple[str, ...]:
+    """Of a card's addresses (GuestNicInfo.ipConfig), without those that tell nothing of the network.
+
+    Link-local ones are the same everywhere, and one whose prefix is its whole length stands for itself.
+    """
+    stated = getattr(seen.ipConfig, "ipAddress", None) or ()
+    found = (one.network for one in map(_interface, stated) if one is not None and not one.is_link_local)
+    return tuple(dict.fromkeys(str(network) for network in found if network.num_addresses > 1))
+
+
+def _interface(stated: Any) -> IPv4Interface | IPv6Interface | None:
+    """An address with the length of its prefix; None where the guest tells something else."""
+    try:
+        return ip_interface(f"{stated.ipAddress}/{stated.prefixLength}")
+    except ValueError:
+        return None
 
 
 def _network(backing: Any, around: Surroundings) -> Network | None:

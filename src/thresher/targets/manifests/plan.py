@@ -2,8 +2,8 @@
 
 The meaning of ``defaultDiskBusType`` and ``defaultNetworkInterfaceModel`` is the add-on's (its API's
 comments and Harvester's page "VM Import"): they apply only where the source does not tell ("if
-auto-detection fails"). OpenStack never tells, so there they apply to everything. ``networkInterfaceModel``
-of a mapping's row overrides what the source says.
+auto-detection fails"), as of an OpenStack image without ``hw_disk_bus`` or ``hw_vif_model``.
+``networkInterfaceModel`` of a mapping's row overrides what the source says.
 """
 
 from dataclasses import dataclass
