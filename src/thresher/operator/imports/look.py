@@ -50,7 +50,8 @@ async def look(tools: Tools, spec: ImportSpec, ref: SourceReference, memory: Mem
         command=data.get("command", ""),
         scratch=scratch,
         trouble=await _trouble(tools, spec, job, scratch) if job is not None and report is None else "",
-        images=await tools.target.images(spec) if vm is not None else (),
+        images=await tools.target.images(spec) if vm is not None and not spec.writes_volumes else (),
+        volumes=await tools.target.volumes(spec) if vm is not None and spec.writes_volumes else (),
         target=await tools.target.vm_state(spec, vm) if vm is not None else ABSENT,
     )
     return await _with_power(tools, spec, _counted(tools, memory, world), world)
