@@ -7,10 +7,12 @@ from pathlib import Path
 from rig.harvester import Faults as HarvesterFaults
 from rig.operator import wait
 from rig.operator_user import IMPORT, MARKER, User
+from rig.webserver import Faults
 from thresher.model.extent import Extent
 from thresher.model.naming import volume_name
 from thresher.model.units import GIB, KIB, MIB, Bytes
 from thresher.samples.disk import sample_disk
+from thresher.samples.ova import write_sample_ova
 
 DATA_DISK, DATA_DISK_DATA = Bytes(256 * MIB), Bytes(8 * MIB)
 """Of the sample VM's second disk."""
