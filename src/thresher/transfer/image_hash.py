@@ -44,6 +44,8 @@ def _next(descriptor: int, position: int, whence: int, size: int) -> int:
     try:
         return os.lseek(descriptor, position, whence)
     except OSError as error:
+        if error.errno == errno.EINVAL:  # a block device, which knows of no holes
+            return position if whence == os.SEEK_DATA else size
         if error.errno != errno.ENXIO:
             raise
         return size  # no data up to the end
