@@ -233,9 +233,13 @@ def _wave(
 
 
 def _scratch(members: Sequence[PlannedVM], spans: Sequence[Span]) -> Bytes:
-    """The most that imports need at any one time: a worker keeps a VM's disks until its images are stored."""
-    changes: list[tuple[float, int]] = [(span.copies, vm.sizes.used) for vm, span in zip(members, spans, strict=True)]
-    changes += [(span.ends, -vm.sizes.used) for vm, span in zip(members, spans, strict=True)]
+    """The most that imports need at any one time: a worker keeps a VM's disks until its images are stored.
+
+    One that writes volumes keeps none.
+    """
+    kept = [(vm, span) for vm, span in zip(members, spans, strict=True) if not vm.spec.writes_volumes]
+    changes: list[tuple[float, int]] = [(span.copies, vm.sizes.used) for vm, span in kept]
+    changes += [(span.ends, -vm.sizes.used) for vm, span in kept]
     most = held = 0
     for _, change in sorted(changes):
         held += change
