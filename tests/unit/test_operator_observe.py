@@ -141,6 +141,13 @@ def test_a_volume_alone_is_something_that_the_import_has_begun() -> None:
     assert volume_states(VOLUME, job=RUNNING) == (DiskState.RUNNING, ImageState.ABSENT, True)
 
 
+def test_what_a_vm_may_have_written_to_has_to_go_before_an_import_rests() -> None:
+    copied = replace(VOLUME, copied=True)
+    for volume, moving in ((copied, False), (replace(copied, handed_over=True), True)):
+        world = World(volumes=(volume,))
+        assert observed(world, Memory(vm=LINUX_BIOS), "OvaSource", deleting=False).moving is moving
+
+
 def test_a_volume_that_is_being_deleted_holds_nothing_any_more_but_is_still_there() -> None:
     leaving = replace(VOLUME, copied=True, leaving=True)
     assert volume_states(leaving) == (DiskState.PENDING, ImageState.ABSENT, True)

@@ -111,10 +111,14 @@ def _retry(world: World) -> Retry | None:
 
 
 def _moving(world: World) -> bool:
-    """Whether anything is under way: a worker, an image that is not in yet, a VM that does not run yet."""
+    """Whether anything is under way: a worker, an image that is not in yet, a VM that does not run yet, or its volumes.
+
+    Those are no longer what was copied: without the VM they are of no use.
+    """
     images = any(image.word is not ImageWord.READY for image in world.images)
     machine = world.target.exists and not world.target.foreign and not world.target.running
-    return world.job is not None or images or machine
+    volumes = any(found.handed_over for found in world.volumes)
+    return world.job is not None or images or machine or volumes
 
 
 def job_ended(job: Object | None) -> str:
