@@ -128,11 +128,21 @@ def test_other_bytes_begin_anew_on_zeros(volume: Path, options: Options) -> None
     assert holds(volume, OTHER)
 
 
-def test_a_finished_volume_is_taken_over_as_it_is(volume: Path, options: Options) -> None:
+@pytest.mark.parametrize("version", ["v1", "v2"], ids=["same", "other"])
+def test_a_finished_volume_is_never_written_to_again(volume: Path, options: Options, version: str) -> None:
+    """The import may count on it already."""
     transfer(disk_stream(MemoryBytes(vmdk(ONE)), STREAM), volume, options=options)
-    again = MemoryBytes(vmdk(ONE))
-    transfer(disk_stream(again, STREAM), volume, options=options)
+    again = MemoryBytes(vmdk(OTHER), version=version)
+    transfer(disk_stream(again, STREAM, capacity=SIZE), volume, options=options)
     assert again.opened == []
+    assert holds(volume, ONE)
+
+
+def test_a_finished_volume_of_a_disk_that_has_another_size_now_is_refused(volume: Path, options: Options) -> None:
+    transfer(disk_stream(MemoryBytes(vmdk(ONE)), STREAM), volume, options=options)
+    with pytest.raises(VerificationError):
+        transfer(disk_stream(MemoryBytes(vmdk(ONE)), STREAM, capacity=SIZE + MIB), volume, options=options)
+    assert holds(volume, ONE)
 
 
 def test_a_disk_that_failed_for_good_leaves_a_volume_that_is_known_to_be_dirty(volume: Path, options: Options) -> None:

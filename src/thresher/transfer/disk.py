@@ -155,6 +155,8 @@ class DiskTransfer:
         """The ledger to go on from: as found, or a blank one."""
         blank = Ledger(self._identity)
         found = Ledger.load(self._ledger_path) if self._options.durable else None
+        if found is not None and found.result is not None and self._options.ledgers is not None:
+            return found  # whoever heard that the volume is whole counts on it: it is never written to again
         if found is None or found.identity != self._identity:
             return blank
         if found.result is not None:
@@ -169,13 +171,12 @@ class DiskTransfer:
         stated = self._stream.disk.capacity
         if stated is not None and stated != result.capacity:
             return False
-        if self._options.ledgers is not None:
-            return self._sink.path.exists()
         at = self._sink.part if self._sink.part.exists() else self._sink.path
         return at.exists() and at.stat().st_size == result.capacity
 
     def _adopt(self, result: DiskResult) -> DiskResult:
         """Take a finished disk as it is, with the checksum of its image if this run asks for another one."""
+        self._check_capacity(result.capacity)
         if self._sink.part.exists():
             self._named()
         algorithm = self._options.image_checksum

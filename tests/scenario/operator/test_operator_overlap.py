@@ -1,4 +1,4 @@
-"""No waiting: what is finished moves on while the rest still arrives. Told by what is there, not by how long it takes."""
+"""No waiting: what is finished moves on while the rest still arrives. Told by what is there, not by time."""
 
 import tarfile
 from collections.abc import Mapping
