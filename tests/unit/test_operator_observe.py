@@ -199,6 +199,15 @@ def test_a_scratch_volume_that_is_pending_is_named() -> None:
     assert pod_trouble([pod], None) == "The worker does not start: ImagePullBackOff: no such image."
 
 
+def test_a_volume_that_is_pending_is_named() -> None:
+    claim = new_volume(replace(SPEC, storage_class="slow"), LINUX_BIOS, 0)
+    claim["metadata"]["uid"], claim["status"] = "v", {"phase": "Pending"}
+    said = pod_trouble([], None, (VOLUME, volume_facts(claim)))
+    assert said.startswith(f"The volume of 10Gi from slow for disk {KEY} is not there yet")
+    assert f"PersistentVolumeClaim {volume_name(UID, KEY)}" in said
+    assert pod_trouble([], None, (VOLUME,)) == ""
+
+
 def test_only_what_changed_is_patched_and_what_went_is_removed() -> None:
     assert changes({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 4}) == {"b": 4, "c": None}
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from rig.harvester import THIRD_PARTY_CLASS
 from rig.harvester import Faults as HarvesterFaults
 from rig.operator import wait
 from rig.operator_user import IMPORT, MARKER, User
@@ -156,4 +157,14 @@ def test_without_the_ledger_volumes_are_made_anew(user: User) -> None:
     user.change(suspend=False)
     user.wait_for("virtualMachineRunning")
     assert set(volumes(user)).isdisjoint(before), "nobody knows what is on those"
+    assert_all_hold(user, disks())
+
+
+def test_a_volume_that_cannot_be_had_is_named_and_nothing_is_downloaded(user: User) -> None:
+    user.harvester.fail(HarvesterFaults(refuse_volumes=THIRD_PARTY_CLASS))
+    user.import_changed(diskMode="volume", storageClass=THIRD_PARTY_CLASS)
+    user.wait_for_reason("WorkerNotStarted")
+    assert f"1Gi from {THIRD_PARTY_CLASS}" in user.ready()[1]
+    user.harvester.fail()
+    user.wait_for("virtualMachineRunning")
     assert_all_hold(user, disks())

@@ -21,7 +21,7 @@ from thresher.operator.sessions import SourceObjects
 from thresher.ports import VmState
 from thresher.targets.harvester.facts import ImageFacts, ImageWord
 from thresher.targets.harvester.objects import Object
-from thresher.targets.harvester.volumes import VolumeFacts
+from thresher.targets.harvester.volumes import VolumeFacts, asked_for
 from thresher.targets.manifests import is_blank
 
 ABSENT = VmState(exists=False, running=False)
@@ -235,15 +235,20 @@ def target_seen(state: VmState) -> TargetSeen:
     return TargetSeen(TargetState.RUNNING if state.running else TargetState.CREATED, state.message, state.alive)
 
 
-def pod_trouble(pods: list[Object], claim: Object | None) -> str:
-    """Why a worker does not start: what the scheduler, the volume or the image says."""
+def pod_trouble(pods: list[Object], claim: Object | None, volumes: tuple[VolumeFacts, ...] = ()) -> str:
+    """Why a worker does not start: what the scheduler, a volume or the image says."""
     if claim is not None and (claim.get("status") or {}).get("phase") == "Pending":
-        asked = claim["spec"]["resources"]["requests"]["storage"]
-        named = claim["spec"].get("storageClassName") or "the default storage class"
         return (
-            f"The scratch volume of {asked} from {named} is not there yet, and nothing is downloaded before it is. "
+            f"The scratch volume of {asked_for(claim)} is not there yet, and nothing is downloaded before it is. "
             f"The events of PersistentVolumeClaim {claim['metadata']['name']} say why: make room in that class, "
             "or have the operator use another."
+        )
+    waits = next((found for found in volumes if found.pending), None)
+    if waits is not None:
+        return (
+            f"The volume of {waits.pending} for disk {waits.key} is not there yet, and nothing is downloaded before it "
+            f"is. The events of PersistentVolumeClaim {waits.name} say why: make room in that class, "
+            "or import with another storageClass."
         )
     for pod in pods:
         status = pod.get("status") or {}

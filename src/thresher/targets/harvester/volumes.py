@@ -31,6 +31,7 @@ class VolumeFacts:
         copied: whether it holds the whole disk.
         handed_over: whether a VM was made of it.
         leaving: whether it is being deleted.
+        pending: what is waited for, ``10Gi from fast``; "" where the volume is there.
     """
 
     name: str
@@ -39,6 +40,7 @@ class VolumeFacts:
     copied: bool = False
     handed_over: bool = False
     leaving: bool = False
+    pending: str = ""
 
 
 def volume_facts(claim: Object) -> VolumeFacts:
@@ -52,7 +54,15 @@ def volume_facts(claim: Object) -> VolumeFacts:
         copied=COPIED in notes,
         handed_over=HANDED_OVER in notes,
         leaving="deletionTimestamp" in meta,
+        pending=asked_for(claim) if (claim.get("status") or {}).get("phase") == "Pending" else "",
     )
+
+
+def asked_for(claim: Object) -> str:
+    """The size and the class that a claim asks for."""
+    spec = claim["spec"]
+    named = spec.get("storageClassName") or "the default storage class"
+    return f"{spec['resources']['requests']['storage']} from {named}"
 
 
 def new_volume(spec: ImportSpec, vm: SourceVM, index: int) -> Object:
