@@ -51,7 +51,7 @@ class Options:
     write: Path | None
     namespace: str
     storage_class: str | None
-    disk_mode: DiskMode
+    disk_mode: str
     networks: Path | None
     mapping: Path | None
     free_storage: Bytes | None
@@ -92,7 +92,7 @@ def run(files: Sequence[str], options: Options) -> None:
         assumptions=_assumptions(options, measured, limit.rate),
         namespace=options.namespace,
         storage_class=options.storage_class,
-        disk_mode=options.disk_mode,
+        disk_mode=DiskMode(options.disk_mode),
         attachments=attachments,
         mapping=mapping,
         free=Capacity(options.free_storage, options.free_memory),

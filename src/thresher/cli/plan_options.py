@@ -10,7 +10,6 @@ import click
 from thresher.cli.choices import OneOf, Pace, Report
 from thresher.model.bandwidth import Window
 from thresher.model.quantity import bytes_of_quantity, memory_of_quantity
-from thresher.model.spec import DiskMode
 
 _FILE = click.Path(path_type=Path)
 _COUNT = click.IntRange(min=1)
@@ -62,7 +61,11 @@ _OPTIONS = (
     click.option("--namespace", default="default", show_default=True, help="The namespace to import into."),
     click.option("--storage-class", metavar="NAME", help="For all disks; else the cluster's default."),
     click.option(
-        "--disk-mode", type=OneOf(DiskMode), default=DiskMode.IMAGE.value, show_default=True, help="Of the imports."
+        "--disk-mode",
+        type=click.Choice(["image", "volume"]),
+        default="image",
+        show_default=True,
+        help="Of the imports.",
     ),
     click.option("--networks", type=_FILE, metavar="FILE", help="What 'kubectl get net-attach-def -A -o yaml' prints."),
     click.option("--mapping", type=_FILE, metavar="FILE", help="An edited networks.yaml; else that of --write."),
