@@ -48,7 +48,8 @@ def stream_of(version: str, form: DiskFormat) -> DiskStream:
     raw = CONTENTS[version]
     extents = [Extent(Bytes(0), Bytes(SIZE), raw)]
     data = raw if form is DiskFormat.RAW else b"".join(write_stream(extents, Bytes(SIZE), level=1))
-    return disk_stream(MemoryBytes(data, version=version), form, capacity=SIZE)
+    known = form is DiskFormat.RAW  # a VMDK that is made while it is sent does not tell how long it will be
+    return disk_stream(MemoryBytes(data, version=version, known=known), form, capacity=SIZE)
 
 
 def attempt(stream: DiskStream, volume: Path, machine: Machine) -> bool:

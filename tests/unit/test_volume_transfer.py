@@ -131,10 +131,28 @@ def test_other_bytes_begin_anew_on_zeros(volume: Path, options: Options) -> None
 @pytest.mark.parametrize("version", ["v1", "v2"], ids=["same", "other"])
 def test_a_finished_volume_is_never_written_to_again(volume: Path, options: Options, version: str) -> None:
     """The import may count on it already."""
-    transfer(disk_stream(MemoryBytes(vmdk(ONE)), STREAM), volume, options=options)
-    again = MemoryBytes(vmdk(OTHER), version=version)
+    transfer(disk_stream(MemoryBytes(vmdk(ONE), known=False), STREAM), volume, options=options)
+    again = MemoryBytes(vmdk(OTHER), known=False, version=version)
     transfer(disk_stream(again, STREAM, capacity=SIZE), volume, options=options)
     assert again.opened == []
+    assert holds(volume, ONE)
+
+
+@pytest.mark.parametrize("how", ["size", "checksum"])
+def test_a_source_that_changed_since_one_of_its_volumes_was_whole_is_refused(
+    volume: Path, options: Options, how: str
+) -> None:
+    """Else the new VM would have one disk of the old content and another of the new."""
+    for number, raw in enumerate((ONE, OTHER)):
+        data = vmdk(raw)
+        stated = Checksum("sha256", hashlib.sha256(data).hexdigest()) if how == "checksum" else None
+        source = MemoryBytes(data, known=how == "size", version=f"v{number}")
+        stream = disk_stream(source, STREAM, capacity=SIZE, checksum=stated)
+        if raw is ONE:
+            transfer(stream, volume, options=options)
+        else:
+            with pytest.raises(VerificationError, match="changed while it was imported"):
+                transfer(stream, volume, options=options)
     assert holds(volume, ONE)
 
 

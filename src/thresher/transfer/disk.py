@@ -156,12 +156,20 @@ class DiskTransfer:
         blank = Ledger(self._identity)
         found = Ledger.load(self._ledger_path) if self._options.durable else None
         if found is not None and found.result is not None and self._options.ledgers is not None:
+            self._check_same(found.identity)
             return found  # whoever heard that the volume is whole counts on it: it is never written to again
         if found is None or found.identity != self._identity:
             return blank
         if found.result is not None:
             return found if self._holds(found.result) else blank
         return found if self._identity.certain and self._sink.part.exists() else blank
+
+    def _check_same(self, copied: Identity) -> None:
+        if copied.contradicts(self._identity):
+            raise VerificationError(
+                f"disk {self._stream.disk.key} was copied, and the source has other bytes now: it changed while it was"
+                " imported. Delete the import, and make it again"
+            )
 
     def _holds(self, result: DiskResult) -> bool:
         """Whether the finished file is there in full length. A part beside a finished ledger is that file.

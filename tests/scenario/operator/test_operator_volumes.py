@@ -114,10 +114,11 @@ def test_a_suspended_import_keeps_its_volumes_and_goes_on(user: User) -> None:
 
 
 def test_what_is_begun_anew_on_a_volume_has_zeros_where_it_has_holes(user: User, tmp_path: Path) -> None:
+    more, less = Bytes(8 * MIB), Bytes(MIB)  # so much that no disk is whole when the source is replaced
+    write_sample_ova(tmp_path / "web" / "vm.ova", MARKER, capacity=SYSTEM_DISK, data=more)
     user.copying(diskMode="volume")
     (pod,) = user.names("pods")
     dirty = volumes(user)
-    less = Bytes(MIB)
     write_sample_ova(tmp_path / "web" / "vm.ova", MARKER, capacity=SYSTEM_DISK, data=less)
     user.harvester.kill_pod(user.namespace, pod)
     user.web.faults = Faults()
