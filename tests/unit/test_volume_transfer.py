@@ -1,6 +1,7 @@
 """Disks written in place, to a file of fixed size as the rig has volumes, and to real block devices where there are."""
 
 import hashlib
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from rig import loops
 from rig.disks import noise
 from rig.transfers import MemoryBytes, disk_stream, transfer
 from thresher.formats.vmdk import write_stream
-from thresher.model.errors import SourceError, Stopped, TargetError, VerificationError
+from thresher.model.errors import SourceError, Stopped, TargetError, TargetFull, VerificationError
 from thresher.model.extent import Extent
 from thresher.model.units import KIB, MIB, Bytes
 from thresher.model.vm import DiskFormat
@@ -223,6 +224,21 @@ def test_a_disk_that_is_larger_than_its_volume_is_refused(volume: Path, options:
     large = bytes(ROOM + 64 * KIB)
     with pytest.raises(TargetError, match="larger than its description says"):
         transfer(disk_stream(MemoryBytes(large), PLAIN), volume, options=options)
+
+
+@pytest.mark.parametrize("call", ["pwritev", "fdatasync"])
+def test_storage_without_room_is_no_full_scratch_volume(
+    volume: Path, options: Options, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room on scratch is waited for; of the storage behind a volume nobody can see from here that it came."""
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(TargetError, match="has no room left") as caught:
+        transfer(disk_stream(MemoryBytes(vmdk(ONE)), STREAM), volume, options=options)
+    assert not isinstance(caught.value, TargetFull)
 
 
 def test_blanking_can_be_stopped(volume: Path, options: Options) -> None:

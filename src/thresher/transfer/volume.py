@@ -8,12 +8,14 @@ import ctypes
 import errno
 import os
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from thresher.model.errors import Stopped, TargetError
+from thresher.model.errors import Stopped, TargetError, TargetFull
 from thresher.model.units import GIB, MIB, Bytes, human
-from thresher.transfer.sparse import SparseFile, target_error
+from thresher.transfer.sparse import Buffer, SparseFile, target_error
 
 _KEEP_SIZE, _PUNCH_HOLE, _ZERO_RANGE = 0x01, 0x02, 0x10
 """Linux' falloc.h. On a block device (block/fops.c, blkdev_fallocate) a hole is only punched where the device promises
@@ -66,6 +68,26 @@ class VolumeFile(SparseFile):
                 f"the volume {self.path} has {human(room)}, and the disk {human(capacity)}: it is larger than its"
                 " description says; import it with diskMode: image"
             )
+
+    def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
+        """Write ``buffers`` one after the other from ``offset`` on. Raises TargetError."""
+        with self._storage_full():
+            super().write(offset, buffers)
+
+    def flush(self) -> None:
+        """Return when all that was written is on the medium. Raises TargetError; then nothing may be believed."""
+        with self._storage_full():
+            super().flush()
+
+    @contextmanager
+    def _storage_full(self) -> Iterator[None]:
+        """Another error than a full folder: no room is waited for that nobody can see from here."""
+        try:
+            yield
+        except TargetFull as error:
+            raise TargetError(
+                f"the storage behind the volume {self.path} has no room left: make some, and import again"
+            ) from error
 
     def blank(self) -> None:
         """Make all of it zeros, as a new one is. Raises TargetError or Stopped."""
