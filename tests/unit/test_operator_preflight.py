@@ -2,17 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
-from rig.source_vms import LINUX_BIOS, SPEC
-from thresher.model.spec import DiskMode, ImportSpec
 from thresher.model.vm import Loss, Severity
 from thresher.operator.imports.preflight import scratch_findings
 from thresher.operator.settings import Scratch
-from thresher.targets.harvester.objects import IMAGE, STORAGE_CLASS, Kind, Object
-from thresher.targets.harvester.preflight import HarvesterPreflight
+from thresher.targets.harvester.objects import Kind, Object
 
 DEFAULT = "storageclass.kubernetes.io/is-default-class"
 
@@ -66,42 +62,3 @@ def test_without_a_default_class_one_has_to_be_named(classes: Classes) -> None:
     (finding,) = find(classes)
     assert (finding.subject, finding.severity) == ("default storage class", Severity.BLOCKER)
     assert "--scratch-storage-class" in finding.message
-
-
-class Bare(Classes):
-    """The same, which says that there is nothing else."""
-
-    def __init__(self, **annotations: dict[str, str]) -> None:
-        super().__init__(**annotations)
-        self.listed: list[Kind] = []
-
-    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        return await super().get(kind, namespace, name) if kind == STORAGE_CLASS else None
-
-    async def list_all(self, kind: Kind, namespace: str = "", *, labels: str = "") -> Sequence[Object]:
-        self.listed.append(kind)
-        return await super().list_all(kind, namespace, labels=labels) if kind == STORAGE_CLASS else ()
-
-
-VOLUME = replace(SPEC, disk_mode=DiskMode.VOLUME)
-
-
-def classes_missing(cluster: Bare, spec: ImportSpec) -> list[str]:
-    found = asyncio.run(HarvesterPreflight(cluster).findings(spec, LINUX_BIOS))
-    return [loss.subject for loss in found if loss.rule == "StorageClassMissing"]
-
-
-def test_volumes_that_no_class_is_named_for_need_a_default_one() -> None:
-    assert classes_missing(Bare(fast={}), VOLUME) == ["default storage class"]
-    assert classes_missing(Bare(fast={DEFAULT: "true"}), VOLUME) == []
-    assert classes_missing(Bare(fast={}), replace(VOLUME, storage_class="fast")) == []
-    assert classes_missing(Bare(fast={}), SPEC) == [], "Harvester chooses one for an image"
-
-
-def test_names_of_images_do_not_matter_where_none_is_made() -> None:
-    asked = []
-    for spec in (SPEC, VOLUME):
-        cluster = Bare(fast={DEFAULT: "true"})
-        classes_missing(cluster, spec)
-        asked.append(IMAGE in cluster.listed)
-    assert asked == [True, False]
