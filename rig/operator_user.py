@@ -1,17 +1,21 @@
 """A user of Harvester with an OVA and a namespace, who knows kubectl."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from rig.harvester import Harvester
 from rig.kube import KubeCluster
 from rig.operator import Operator, apply, events, get, wait
-from rig.webserver import WebServer
+from rig.webserver import Faults, WebServer
+from thresher.model.units import MIB
 from thresher.samples.manifests import sample_manifests
 
 IMPORT = "virtualmachineimport.migration"
 MARKER = "it is me"
+SLOW = Faults(rate=MIB // 4)
+"""A source that is slow enough for something to happen meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +94,30 @@ class User:
     def wait_for_reason(self, reason: str, name: str = "demo") -> None:
         """Wait for a reason of the condition Ready."""
         wait(lambda: self.ready(name)[0] == reason, what=f"{name} is not {reason}", log=self.operator.log)
+
+    def copying(self, **spec: Any) -> None:
+        """Have half a MiB of the OVA copied, slowly."""
+        self.web.faults = SLOW
+        self.import_changed(**spec)
+        self.wait_for("sourceReady")
+        wait(
+            lambda: any(row.get("bytesTransferred", 0) > MIB // 2 for row in self.status().get("diskImportStatus", [])),
+            what="nothing is copied",
+            log=self.operator.log,
+        )
+
+    def goes_on(self, before: int) -> None:
+        """It ends well, and what was copied up to that many requests is not asked for again."""
+        first = {end: start for start, end in reversed(self._long_ranges(0, before))}
+        self.wait_for("virtualMachineRunning")
+        again = [(start, end) for start, end in self._long_ranges(before, None) if end in first]
+        assert again
+        assert all(start > first[end] for start, end in again), f"it began anew: {first}, then {again}"
+
+    def _long_ranges(self, since: int, until: int | None) -> list[tuple[int, int]]:
+        """First and last byte of the requests for more than a look at a head."""
+        asked = [seen.headers.get("range", "") for seen in self.web.requests[since:until]]
+        found = [
+            (int(match[1]), int(match[2])) for text in asked if (match := re.fullmatch(r"bytes=(\d+)-(\d+)", text))
+        ]
+        return [(first, last) for first, last in found if last - first > MIB // 4]

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 from unittest.mock import patch
 
 from thresher.model.units import Bytes
 from thresher.transfer import disk
 from thresher.transfer.ledger import Ledger
 from thresher.transfer.sparse import Buffer, SparseFile
+from thresher.transfer.volume import VolumeFile
 
 
 class PowerCut(BaseException):
@@ -51,7 +53,11 @@ class Machine:
 
     def sparse_file(self, path: Path) -> SparseFile:
         """A sparse file on this machine."""
-        return _Cached(path, self)
+        return _Cached(path).on(self)
+
+    def volume_file(self, path: Path, *, dirty: bool, stop: threading.Event) -> SparseFile:
+        """A volume on this machine."""
+        return _CachedVolume(path, dirty=dirty, stop=stop).on(self)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -62,15 +68,22 @@ class Machine:
             with self.event("save"):
                 save(ledger, path)
 
-        with patch.object(disk, "SparseFile", self.sparse_file), patch.object(Ledger, "save", saved):
+        with (
+            patch.object(disk, "SparseFile", self.sparse_file),
+            patch.object(disk, "VolumeFile", self.volume_file),
+            patch.object(Ledger, "save", saved),
+        ):
             yield
 
 
 class _Cached(SparseFile):
-    def __init__(self, path: Path, machine: Machine) -> None:
-        super().__init__(path)
-        self._machine = machine
-        self._cache: list[tuple[int, bytes]] = []
+    _machine: Machine
+    _cache: list[tuple[int, bytes]]
+
+    def on(self, machine: Machine) -> Self:
+        """The same file, on that machine."""
+        self._machine, self._cache = machine, []
+        return self
 
     def size(self, capacity: Bytes) -> None:
         with self._machine.event("size"):
@@ -102,3 +115,9 @@ class _Cached(SparseFile):
             if kept:
                 super().write(offset, [data[:kept]])
         self._cache.clear()
+
+
+class _CachedVolume(_Cached, VolumeFile):
+    def blank(self) -> None:
+        with self._machine.event("blank"):
+            self._cache.append((0, bytes(self._room())))

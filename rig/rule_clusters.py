@@ -8,9 +8,10 @@ from rig.objects import StillObjects
 from rig.rule_cases import PLAIN, SPEC, Case, Found, Levels, levels
 from thresher.api.manifests import load_manifests
 from thresher.model.spec import ImportSpec
-from thresher.operator.imports.preflight import DEFAULT_CLASS, scratch_findings
+from thresher.operator.imports.preflight import scratch_findings
 from thresher.operator.imports.reach import Reach, ports_of, unreachable
 from thresher.operator.settings import Scratch
+from thresher.targets.harvester.facts import DEFAULT_CLASS
 from thresher.targets.harvester.objects import Object
 from thresher.targets.harvester.preflight import HarvesterPreflight
 from thresher.targets.manifests.values import IMPORT_UID

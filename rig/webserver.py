@@ -48,7 +48,8 @@ class Faults:
         page: answer a web page to everything; with ``page_type`` as its Content-Type.
         encoding: a Content-Encoding to claim.
         cut_after: close the connection after so many bytes of a body, ``cuts`` times.
-        stop_at: a place in the file that no answer gets past: there the connection is closed.
+        stop_at: a place in the file that no answer gets past: there the connection is closed. What lies beyond it can
+            be asked for.
         stall_after: send nothing for ``stall_s`` after so many bytes of a body.
         rate: bytes a second.
         validators: whether it sends ETag and Last-Modified.
@@ -270,8 +271,8 @@ class _Handler(BaseHTTPRequestHandler):
         cut = faults.cut_after
         if cut is None or size <= cut or not self._web.take("cut", faults.cuts):
             cut = None
-        if faults.stop_at is not None and file.tell() + size > faults.stop_at:
-            cut = max(0, faults.stop_at - file.tell())
+        if faults.stop_at is not None and file.tell() <= faults.stop_at < file.tell() + size:
+            cut = faults.stop_at - file.tell()
         chunked = faults.length is Length.CHUNKED
         sent, generation = 0, self._web.generation
         while sent < size and sent != cut:

@@ -59,6 +59,7 @@ class Container:
         kube = self._world.kube
         self._volumes = podfiles.volumes(self._world, self._pod, self._folder / "volumes")
         mounts = {m["mountPath"].rstrip("/"): self._at(m) for m in self._spec.get("volumeMounts") or []}
+        mounts |= {device["devicePath"]: self._device(device) for device in self._spec.get("volumeDevices") or []}
         variables = podfiles.environment(kube, self._pod, self._spec)
         account = podfiles.account(kube, self._pod, self._folder / "account")
         if account is not None:
@@ -174,7 +175,17 @@ class Container:
         return {**pod, "spec": {**pod["spec"], "nodeName": "node-0"}, "status": {**pod.get("status", {}), **addresses}}
 
     def _at(self, mount: Object) -> Path:
-        return self._volumes[mount["name"]] / str(mount.get("subPath", ""))
+        path = self._volumes[mount["name"]]
+        if path.is_file():  # the kubelet's words (pkg/kubelet/kubelet_pods.go, makeMounts)
+            raise podfiles.NotYet(f"volume {mount['name']} has volumeMode Block, but is specified in volumeMounts")
+        return path / str(mount.get("subPath", ""))
+
+    def _device(self, device: Object) -> Path:
+        """The file that stands for a block device."""
+        path = self._volumes[device["name"]]
+        if not path.is_file():
+            raise podfiles.NotYet(f"volume {device['name']} has volumeMode Filesystem, but is in volumeDevices")
+        return path
 
     def _refresh(self) -> None:
         """The kubelet writes changed Secrets and ConfigMaps into running Pods (but not into sub-paths)."""

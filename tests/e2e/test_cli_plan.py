@@ -123,7 +123,19 @@ def test_kubectl_takes_every_wave(source: Path, tmp_path: Path, kube: KubeCluste
     try:
         crd = "crd/virtualmachineimports.migration.harvesterhci.io"
         assert kube.kubectl("wait", "--for=condition=Established", "--timeout=60s", crd).returncode == 0
-        planned(source, "--write", tmp_path / "plan", "--pilots", "1", "--wave-vms", "1", "--storage-class", "fast")
+        planned(
+            source,
+            "--write",
+            tmp_path / "plan",
+            "--pilots",
+            "1",
+            "--wave-vms",
+            "1",
+            "--storage-class",
+            "fast",
+            "--disk-mode",
+            "volume",
+        )
         waves = sorted((tmp_path / "plan").glob("wave-*.yaml"))
         assert len(waves) == 3
         for wave in waves:

@@ -22,6 +22,7 @@ from thresher.ports import ByteSource, DiskResult, DiskStream, Export
 from thresher.transfer import qemu
 from thresher.transfer.disk import DiskTransfer, Options
 from thresher.transfer.disks import ThreadTransfer
+from thresher.transfer.sparse import SparseFile
 
 FORMATS = {"vmdk": DiskFormat.VMDK, "qcow2": DiskFormat.QCOW2, "vpc": DiskFormat.VHD, "vhdx": DiskFormat.VHDX}
 
@@ -380,11 +381,12 @@ def test_progress_of_a_split_disk_never_goes_back(tmp_path: Path) -> None:
     seen: list[float] = []
     main = descriptor(*(f'RW 4096 FLAT "{name}.vmdk" 0' for name in "abcd"))
     siblings = {f"{name}.vmdk": flat(4096, number) for number, name in enumerate("abcd")}
-    part = tmp_path / "part"
-    part.touch()
+    sink = SparseFile(tmp_path / "got")
+    sink.open(keep=False)
+    place = qemu.Place(sink, tmp_path)
     stream = disk(main, "vmdk", list(siblings.items()))
     stop = threading.Event()
-    capacity = qemu.convert(stream, main, part, digest=None, on_percent=lambda at, _: seen.append(at), stop=stop)
+    capacity = qemu.convert(stream, main, place, digest=None, on_percent=lambda at, _: seen.append(at), stop=stop)
     assert capacity == 8 * MIB
     assert seen == sorted(seen)
     assert seen[-1] == pytest.approx(100)

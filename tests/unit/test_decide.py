@@ -75,6 +75,13 @@ def test_only_what_is_not_copied_yet_is_copied() -> None:
     assert decide(SPEC, seen, NOW) == TransferDisks(("b",))
 
 
+def test_a_disk_that_is_copied_is_submitted_while_the_others_still_arrive() -> None:
+    seen = replace(READY, disks=(DiskSeen("a", DiskState.DONE), DiskSeen("b", DiskState.RUNNING)))
+    assert decide(SPEC, seen, NOW) == SubmitImages(("a",))
+    submitted = replace(seen, images=(ImageSeen("a", ImageState.SUBMITTED), ImageSeen("b")))
+    assert isinstance(decide(SPEC, submitted, NOW), Wait)
+
+
 @pytest.mark.parametrize("other", list(DiskState))
 @pytest.mark.parametrize("first", [True, False])
 def test_a_disk_that_failed_for_good_fails_the_import_whatever_the_other_does(*, other: DiskState, first: bool) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from rig.disks import noise
 from thresher.model.errors import Stopped
-from thresher.model.units import KIB, MIB
+from thresher.model.units import KIB, MIB, Bytes
 from thresher.ports import Checksum
 from thresher.transfer.image_hash import hash_image
 
@@ -31,7 +31,7 @@ def test_holes_count_as_zeros(algorithm: str, size: int, pieces: dict[int, bytes
             file.seek(at)
             file.write(data)
     expected = Checksum(algorithm, hashlib.new(algorithm, path.read_bytes()).hexdigest())
-    assert hash_image(path, algorithm, threading.Event()) == expected
+    assert hash_image(path, algorithm, threading.Event(), Bytes(size)) == expected
 
 
 def test_it_can_be_stopped(tmp_path: Path) -> None:
@@ -39,4 +39,4 @@ def test_it_can_be_stopped(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        hash_image(tmp_path / "disk.raw", "sha256", stop)
+        hash_image(tmp_path / "disk.raw", "sha256", stop, Bytes(1))

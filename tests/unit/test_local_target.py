@@ -1,6 +1,7 @@
 """The local target as far as it needs no running VM, and what a console's bytes mean."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import yaml
 
 from rig.source_vms import LINUX_BIOS, LINUX_EFI, ODD_NAME, SIX_DISKS, SPEC, WINDOWS
 from thresher.model.errors import BootError, TargetError, UsageError
-from thresher.model.spec import ImportSpec
+from thresher.model.spec import DiskMode, ImportSpec
 from thresher.model.vm import SourceVM
 from thresher.ports import Target
 from thresher.targets.local import LocalTarget, qemu
@@ -55,6 +56,15 @@ def test_creating_writes_what_harvester_and_libvirt_would_get_and_twice_is_once(
     asyncio.run(target.create_vm(SPEC, SIX_DISKS))
     assert {path.name: path.read_bytes() for path in home.iterdir()} == first
     assert asyncio.run(target.vm_state(SPEC, SIX_DISKS)).exists
+
+
+def test_with_disk_mode_volume_the_manifests_have_volumes_in_place_of_images(tmp_path: Path) -> None:
+    target = with_disks(tmp_path, SIX_DISKS)
+    asyncio.run(target.create_vm(replace(SPEC, disk_mode=DiskMode.VOLUME), SIX_DISKS))
+    made = list(yaml.safe_load_all((tmp_path / "storage" / "manifests.yaml").read_bytes()))
+    assert [each["kind"] for each in made] == ["PersistentVolumeClaim"] * 6 + ["VirtualMachine"]
+    used = [volume["persistentVolumeClaim"]["claimName"] for volume in made[6]["spec"]["template"]["spec"]["volumes"]]
+    assert used == [claim["metadata"]["name"] for claim in made[:6]]
 
 
 def test_a_vm_that_was_never_started_says_so(tmp_path: Path) -> None:

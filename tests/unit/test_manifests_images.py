@@ -110,3 +110,19 @@ def test_a_cdi_image_brings_its_own_claim() -> None:
 def test_an_image_for_each_disk_is_insisted_on() -> None:
     with pytest.raises(ValueError, match="zip"):
         manifests.virtual_machine(SPEC, SIX_DISKS, refs(SPEC, SIX_DISKS)[:2])
+
+
+def test_a_volume_that_is_written_in_place_is_the_claim_that_harvester_would_make() -> None:
+    spec = replace(SPEC, storage_mapping=(("ssd-01", "fast"),))
+    vm = replace(SIX_DISKS, disks=(replace(SIX_DISKS.disks[0], datastore="ssd-01"), SIX_DISKS.disks[1]))
+    templates = plain(manifests.volume_claim_templates(spec, vm, [None, None]))
+    for index, template in enumerate(templates):
+        made = plain(manifests.volume(spec, vm, index))
+        assert (made["apiVersion"], made["kind"]) == ("v1", "PersistentVolumeClaim")
+        assert made["metadata"]["name"] == template["metadata"]["name"]
+        assert made["metadata"]["namespace"] == "prod"
+        assert made["metadata"]["labels"]["migration.harvesterhci.io/import-uid"] == SPEC.uid
+        assert "ownerReferences" not in made["metadata"], "a VM that is there keeps it"
+        assert made["spec"] == template["spec"]
+        assert made["spec"]["volumeMode"] == "Block"
+    assert [template["spec"].get("storageClassName") for template in templates] == ["fast", None]

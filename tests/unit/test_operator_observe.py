@@ -2,10 +2,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from rig.source_vms import LINUX_BIOS, UID
+from rig.source_vms import LINUX_BIOS, SPEC, UID
 from thresher.imports.observed import DiskState, ImageState, TargetState
 from thresher.imports.phases import Phase
 from thresher.model.failure import Failure
+from thresher.model.naming import volume_name
 from thresher.model.report import DiskPhase, DiskReport, Report, WorkerPhase
 from thresher.model.vm import DiskFormat
 from thresher.operator.imports.memory import Memory, dump, load
@@ -22,6 +23,7 @@ from thresher.operator.imports.observe import (
 from thresher.operator.status import changes
 from thresher.ports import VmState
 from thresher.targets.harvester.facts import ImageFacts, ImageWord, backend_of, image_facts
+from thresher.targets.harvester.volumes import COPIED, HANDED_OVER, VolumeFacts, new_volume, noted, volume_facts
 from thresher.targets.manifests import Backend
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -119,6 +121,49 @@ def test_the_latest_image_counts_and_one_that_leaves_does_not() -> None:
     assert next_attempt((), KEY) == 0
 
 
+VOLUME = VolumeFacts("volume-1", "v", KEY)
+
+
+def volume_states(*volumes: VolumeFacts, **world: Any) -> tuple[DiskState, ImageState, bool]:
+    (disk,) = disks_seen(LINUX_BIOS, World(volumes=volumes, **world))
+    (made,) = images_seen(LINUX_BIOS, (), volumes)
+    return disk.state, made.state, disk.begun
+
+
+def test_a_volume_that_is_whole_is_a_copied_disk_and_its_own_image_with_or_without_a_worker() -> None:
+    whole = replace(VOLUME, copied=True)
+    assert volume_states(whole) == (DiskState.DONE, ImageState.READY, True)
+    assert volume_states(whole, job=RUNNING) == (DiskState.DONE, ImageState.READY, True)
+
+
+def test_a_volume_alone_is_something_that_the_import_has_begun() -> None:
+    assert volume_states(VOLUME) == (DiskState.PENDING, ImageState.ABSENT, True)
+    assert volume_states(VOLUME, job=RUNNING) == (DiskState.RUNNING, ImageState.ABSENT, True)
+
+
+def test_what_a_vm_may_have_written_to_has_to_go_before_an_import_rests() -> None:
+    copied = replace(VOLUME, copied=True)
+    for volume, moving in ((copied, False), (replace(copied, handed_over=True), True)):
+        world = World(volumes=(volume,))
+        assert observed(world, Memory(vm=LINUX_BIOS), "OvaSource", deleting=False).moving is moving
+
+
+def test_a_volume_that_is_being_deleted_holds_nothing_any_more_but_is_still_there() -> None:
+    leaving = replace(VOLUME, copied=True, leaving=True)
+    assert volume_states(leaving) == (DiskState.PENDING, ImageState.ABSENT, True)
+
+
+def test_what_is_known_of_a_volume_stands_in_its_annotations() -> None:
+    claim = new_volume(SPEC, LINUX_BIOS, 0)
+    claim["metadata"]["uid"] = "v"
+    made = volume_facts(claim)
+    assert made == VolumeFacts(volume_name(UID, KEY), "v", KEY)
+    patch = noted(made, **{COPIED: "true", HANDED_OVER: "true"})
+    assert patch["metadata"]["uid"] == "v", "another claim of that name is not meant"
+    claim["metadata"]["annotations"] |= patch["metadata"]["annotations"]
+    assert volume_facts(claim) == replace(made, copied=True, handed_over=True)
+
+
 def test_a_failed_image_says_why_in_harvesters_words() -> None:
     (seen,) = images_seen(LINUX_BIOS, (image(ImageWord.FAILED),))
     assert seen.state is ImageState.FAILED
@@ -152,6 +197,15 @@ def test_a_scratch_volume_that_is_pending_is_named() -> None:
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
     pod = {"status": {"containerStatuses": [{"state": waiting}]}}
     assert pod_trouble([pod], None) == "The worker does not start: ImagePullBackOff: no such image."
+
+
+def test_a_volume_that_is_pending_is_named() -> None:
+    claim = new_volume(replace(SPEC, storage_class="slow"), LINUX_BIOS, 0)
+    claim["metadata"]["uid"], claim["status"] = "v", {"phase": "Pending"}
+    said = pod_trouble([], None, (VOLUME, volume_facts(claim)))
+    assert said.startswith(f"The volume of 10Gi from slow for disk {KEY} is not there yet")
+    assert f"PersistentVolumeClaim {volume_name(UID, KEY)}" in said
+    assert pod_trouble([], None, (VOLUME,)) == ""
 
 
 def test_only_what_changed_is_patched_and_what_went_is_removed() -> None:

@@ -8,9 +8,11 @@ import pytest
 
 from rig.source_vms import LINUX_BIOS, UID
 from thresher.api.manifests import load_manifests
-from thresher.model.units import GIB, Bytes
+from thresher.model.units import GIB, Bytes, gib_of_bytes
+from thresher.model.vm import DiskFormat
 from thresher.operator.imports.transfer import command, handover, job, manifests_yaml, scratch_claim, scratch_size
 from thresher.operator.settings import Scratch, Worker
+from thresher.targets.harvester.volumes import VolumeFacts
 
 VMI: dict[str, Any] = {
     "apiVersion": "migration.harvesterhci.io/v1beta1",
@@ -118,6 +120,31 @@ def test_scratch_is_the_imports_own_so_that_another_worker_goes_on_with_it() -> 
 def test_scratch_has_room_for_all_disks_and_the_file_system() -> None:
     disks = (replace(LINUX_BIOS.disks[0], key="a"), replace(LINUX_BIOS.disks[0], key="b"))
     assert scratch_size(replace(LINUX_BIOS, disks=disks), Scratch(factor=1.5)) == 30 * GIB
+
+
+VOLUMES = (VolumeFacts("volume-a", "uid-a", "SCSI 0:0"), VolumeFacts("volume-b", "uid-b", "k=v"))
+
+
+def test_a_worker_that_writes_volumes_has_them_as_devices_and_serves_nothing() -> None:
+    spec = job(VMI, WORKER, volumes=VOLUMES)["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert container["volumeDevices"] == [
+        {"name": "volume-a", "devicePath": "/dev/thresher/uid-a"},
+        {"name": "volume-b", "devicePath": "/dev/thresher/uid-b"},
+    ]
+    claims = {each["name"]: each.get("persistentVolumeClaim") for each in spec["volumes"]}
+    assert claims["volume-a"] == {"claimName": "volume-a"}
+    assert not {mount["name"] for mount in container["volumeMounts"]} & {"volume-a", "volume-b"}
+    assert container["ports"] == []
+    words = container["args"]
+    told = [words[at + 1] for at, word in enumerate(words) if word == "--volume"]
+    assert told == ["SCSI 0:0=/dev/thresher/uid-a", "k=v=/dev/thresher/uid-b"]
+
+
+def test_with_volumes_scratch_has_room_for_ledgers_and_for_what_only_qemu_img_reads() -> None:
+    assert gib_of_bytes(scratch_size(LINUX_BIOS, Scratch(), volumes=True)) == 1
+    disks = (LINUX_BIOS.disks[0], replace(LINUX_BIOS.disks[0], key="q", format=DiskFormat.QCOW2))
+    assert scratch_size(replace(LINUX_BIOS, disks=disks), Scratch(factor=1.0), volumes=True) // GIB == 10
 
 
 def test_the_command_leaves_the_report_to_the_worker() -> None:

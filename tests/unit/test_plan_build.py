@@ -17,7 +17,7 @@ from thresher.api.manifests import load_manifests
 from thresher.model.bandwidth import Limit, Window
 from thresher.model.errors import UsageError
 from thresher.model.naming import is_label
-from thresher.model.spec import NetworkMapping
+from thresher.model.spec import DiskMode, NetworkMapping
 from thresher.model.units import GIB, Bytes
 from thresher.model.vm import Bus, Loss, Network, PowerState, Severity, SourceVM, Usage
 from thresher.plan.build import Wanted, make_plan
@@ -96,6 +96,17 @@ def test_the_downtime_of_one_vm_is_the_sum_of_its_steps() -> None:
 def test_scratch_is_what_imports_hold_at_once() -> None:
     by = Assumptions(Limits(RATE, imports=2))
     assert plan_of(*(vm(number) for number in range(4)), assumptions=by).totals.scratch == 20 * GIB
+
+
+def test_with_disk_mode_volume_no_scratch_is_held_and_no_image_stored() -> None:
+    by = Assumptions(Limits(RATE), store_bandwidth=1)
+    plan = plan_of(vm(1, off=False), assumptions=by, disk_mode=DiskMode.VOLUME)
+    assert plan.totals.scratch == 0
+    assert plan.totals.duration == plan_of(vm(1, off=False), assumptions=Assumptions(Limits(RATE))).totals.duration
+    ((_, text),) = wave_files(plan, SourceRef("VmwareSource", "vcenter", "infra"))
+    assert yaml.safe_load(text)["spec"]["diskMode"] == "volume"
+    ((_, text),) = wave_files(plan_of(vm(1)), SourceRef("VmwareSource", "vcenter", "infra"))
+    assert "diskMode" not in yaml.safe_load(text)["spec"]
 
 
 # Waves

@@ -41,4 +41,5 @@ def import_spec(vmi: VirtualMachineImport) -> ImportSpec:
         run_strategy=spec.run_strategy,
         verify=spec.verify,
         suspend=spec.suspend,
+        disk_mode=spec.disk_mode,
     )

@@ -14,7 +14,7 @@ from thresher.api.common import (
 from thresher.api.schema import cel, keyed_by, may_be_empty, one_of_any_case
 from thresher.api.status import VirtualMachineImportStatus
 from thresher.model.quantity import memory_of_quantity
-from thresher.model.spec import DiskBus, NicModel, RunStrategy, Verify
+from thresher.model.spec import DiskBus, DiskMode, NicModel, RunStrategy, Verify
 
 DEFAULT_GRACEFUL_SHUTDOWN_TIMEOUT_S = 60
 """As in the add-on (``pkg/apis/.../v1beta1/virtualmachines.go``), which takes it for all below 1."""
@@ -173,6 +173,12 @@ class VirtualMachineImportSpec(ApiModel):
         default=False,
         description="Thresher's own: stop what moves, put the source VM back as it was found, and rest. Finished "
         "work stays, and false goes on with it. Without effect once the new VM runs.",
+    )
+    disk_mode: DiskMode = Field(
+        default=DiskMode.IMAGE,
+        description="Thresher's own: where disks are written in a cluster. image: to scratch, from where Harvester "
+        "downloads a VirtualMachineImage of each, and makes volumes of them. volume: straight to the new VM's volumes, "
+        "with no image and no scratch.",
     )
 
     @field_validator("storage_class", "target_name", "memory", mode="before")

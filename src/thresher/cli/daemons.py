@@ -15,6 +15,10 @@ from thresher.model.units import Bytes
 @click.command(epilog=EPILOG, hidden=True)
 @manifests_option
 @click.option("--scratch", type=FILE, required=True, metavar="DIR", help="Where the disks are written.")
+@click.option(
+    "--volume", "volumes", multiple=True, metavar="KEY=PATH",
+    help="Write this disk there (diskMode: volume); DIR has the ledgers.",
+)  # fmt: skip
 @click.option("--token-file", type=FILE, required=True, metavar="FILE", help="The secret part of the disks' URLs.")
 @click.option("--listen", metavar="ADDRESS[:PORT]", help="Where to serve them; else POD_IP and THRESHER_DISK_PORT.")
 @click.option("--report-configmap", metavar="NAMESPACE/NAME", help="Report to this ConfigMap.")
@@ -23,6 +27,7 @@ from thresher.model.units import Bytes
 def worker(
     manifests: tuple[str, ...],
     scratch: Path,
+    volumes: tuple[str, ...],
     token_file: Path,
     listen: str | None,
     report_configmap: str | None,
@@ -37,7 +42,12 @@ def worker(
     from thresher.cli import worker as command
 
     return command.run_and_report(
-        list(manifests), scratch, token_file, listen, bandwidth, (report_configmap, report_file)
+        list(manifests),
+        command.Places(scratch, volumes),
+        token_file,
+        listen,
+        bandwidth,
+        (report_configmap, report_file),
     )
 
 

@@ -16,7 +16,7 @@ from thresher.cli.manifests import read_manifests
 from thresher.cli.probe import bandwidth
 from thresher.model.bandwidth import NO_RATE, Window
 from thresher.model.errors import TargetError, UsageError
-from thresher.model.spec import NetworkMapping
+from thresher.model.spec import DiskMode, NetworkMapping
 from thresher.model.units import MIB, Bytes, MiB
 from thresher.model.vm import SourceVM
 from thresher.plan.build import Wanted, make_plan
@@ -51,6 +51,7 @@ class Options:
     write: Path | None
     namespace: str
     storage_class: str | None
+    disk_mode: str
     networks: Path | None
     mapping: Path | None
     free_storage: Bytes | None
@@ -91,6 +92,7 @@ def run(files: Sequence[str], options: Options) -> None:
         assumptions=_assumptions(options, measured, limit.rate),
         namespace=options.namespace,
         storage_class=options.storage_class,
+        disk_mode=DiskMode(options.disk_mode),
         attachments=attachments,
         mapping=mapping,
         free=Capacity(options.free_storage, options.free_memory),

@@ -76,6 +76,13 @@ _OPTIONS = (
     ),
     click.option("--namespace", default="default", show_default=True, help="The namespace to import into."),
     click.option("--storage-class", metavar="NAME", help="For all disks; else the cluster's default."),
+    click.option(
+        "--disk-mode",
+        type=click.Choice(["image", "volume"]),
+        default="image",
+        show_default=True,
+        help="Of the imports.",
+    ),
     click.option("--networks", type=_FILE, metavar="FILE", help="What 'kubectl get net-attach-def -A -o yaml' prints."),
     click.option("--mapping", type=_FILE, metavar="FILE", help="An edited networks.yaml; else that of --write."),
     click.option("--free-storage", type=_SIZE, metavar="SIZE", help="What the destination has free."),

@@ -1,6 +1,7 @@
 """``thresher worker``: one import's transfer, as the operator starts it in a Pod."""
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 from thresher.cli.manifests import read_manifests
@@ -12,9 +13,22 @@ from thresher.worker.run import job_of, refuse, work
 from thresher.worker.settings import Serving
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a worker writes.
+
+    Attributes:
+        scratch: the folder for disks and ledgers.
+        volumes: each ``KEY=PATH``; empty where disks are written to scratch.
+    """
+
+    scratch: Path
+    volumes: tuple[str, ...] = ()
+
+
 async def run(
     files: list[str],
-    scratch: Path,
+    places: Places,
     token_file: Path,
     listen: str | None,
     bandwidth: Bytes | None,
@@ -26,7 +40,8 @@ async def run(
         UsageError: it cannot be begun as told; that is reported, too.
     """
     try:
-        job = job_of(read_manifests(files), scratch, Serving.of(listen, token_file), bandwidth)
+        volumes = dict(map(_volume, places.volumes))
+        job = job_of(read_manifests(files), places.scratch, volumes, lambda: Serving.of(listen, token_file), bandwidth)
     except UsageError as error:
         await refuse(reporter, error)
         raise
@@ -34,9 +49,17 @@ async def run(
     return await work(job, reporter)
 
 
+def _volume(text: str) -> tuple[str, Path]:
+    """A disk's key, and its volume. A key may be anything; a path of a volume has no equals sign."""
+    key, equals, path = text.rpartition("=")
+    if not (key and equals and path):
+        raise UsageError(f"{text!r} names no volume: write KEY=PATH")
+    return key, Path(path)
+
+
 def run_and_report(
     files: list[str],
-    scratch: Path,
+    places: Places,
     token_file: Path,
     listen: str | None,
     bandwidth: Bytes | None,
@@ -45,7 +68,7 @@ def run_and_report(
     """The same in an event loop, with the report going to a ConfigMap or a file. Raises UsageError."""
 
     async def reporting() -> int:  # clients belong to the loop that they are made in
-        return await run(files, scratch, token_file, listen, bandwidth, _reporter(*report))
+        return await run(files, places, token_file, listen, bandwidth, _reporter(*report))
 
     return asyncio.run(reporting())
 

@@ -96,10 +96,11 @@ def _copying(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy
     dead = next((disk.failure for disk in observed.disks if disk.failure and not disk.failure.retryable), None)
     if dead is not None:
         return GiveUp(dead)
-    if any(disk.state is DiskState.RUNNING for disk in observed.disks):
-        return Wait("the disks to be copied")
     done = {disk.key for disk in observed.disks if disk.state is DiskState.DONE}
     disks = observed.vm.disks if observed.vm is not None else ()
+    if any(disk.state is DiskState.RUNNING for disk in observed.disks):
+        early = tuple(key for key in _without_image(observed) if key in done)  # it need not wait for the others
+        return _attempt(SubmitImages(early), spec, observed, now, policy) if early else Wait("the disks to be copied")
     keys = tuple(disk.key for disk in disks if disk.key not in done)
     return _attempt(TransferDisks(keys), spec, observed, now, policy)
 
@@ -128,10 +129,13 @@ def _wait_until_off(spec: ImportSpec, asked: datetime, now: datetime, policy: Po
 
 
 def _exported(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
+    return _attempt(SubmitImages(_without_image(observed)), spec, observed, now, policy)
+
+
+def _without_image(observed: Observed) -> tuple[str, ...]:
     made = {image.key for image in observed.images if image.state is not ImageState.ABSENT}
     disks = observed.vm.disks if observed.vm is not None else ()
-    keys = tuple(disk.key for disk in disks if disk.key not in made)
-    return _attempt(SubmitImages(keys), spec, observed, now, policy)
+    return tuple(disk.key for disk in disks if disk.key not in made)
 
 
 def _submitted(_spec: ImportSpec, _observed: Observed, _now: datetime, _policy: Policy) -> Action:

@@ -222,14 +222,17 @@ or a suspension takes effect wherever the import stood.
 - A VM of the target's name that this import did not make is never touched.
 - The guest is asked to shut down; after `gracefulShutdownTimeoutSeconds` the VM is switched off.
 - Disks and images are summarised by content: one that failed is never hidden by one that is still coming.
+- A disk that is copied is submitted at once, and its image imported while the others still arrive; the phase follows
+  when all of them are there. With `diskMode: volume` a volume that holds its disk is its own image.
 - A failed image is made again, a few times, ever more slowly.
 - If the import fails, is interrupted or deleted before the new VM runs, a source VM that ran is switched on
   again. What was copied of it would be stale from that moment, so it is removed first, the new VM included:
   the two never run at once. A source that was off, or is a file, keeps its copies for the next run.
 - `suspend: true` stops what moves before the new VM runs: the worker ends, unfinished images and a VM that does
   not run yet are removed, and the source VM is put back as it was found. What saves work stays: the scratch
-  volume with its ledger, and finished images. `suspend: false` goes on from there, except where the source VM
-  ran meanwhile: copies of it are stale, and are removed before it is switched on again or once it is seen to run.
+  volume with its ledger, finished images, and volumes that are written in place. `suspend: false` goes on from
+  there, except where the source VM ran meanwhile: copies of it are stale, and are removed before it is switched on
+  again or once it is seen to run.
 - `verify: boot` claims success only after a sign of life, which in a cluster is KubeVirt's condition
   AgentConnected. Without one within the boot wait (15 minutes) the import fails and says so. The new VM is then
   left running and the source VM off, as the two must never run at once: whoever looks at the console decides.

@@ -34,6 +34,13 @@ class Verify(StrEnum):
     BOOT = "boot"
 
 
+class DiskMode(StrEnum):
+    """What a disk's bytes are written to in a cluster."""
+
+    IMAGE = "image"
+    VOLUME = "volume"
+
+
 class RunStrategy(StrEnum):
     """KubeVirt's run strategies that an import may ask for."""
 
@@ -74,6 +81,8 @@ class ImportSpec:
         verify: what is proved beyond what always is.
         start: whether this run starts the new VM; None does as the run strategy says.
         suspend: whether the import is to rest, with what it has, until this is false again.
+        disk_mode: whether Harvester makes each volume of an image that it downloads, or the worker writes the new VM's
+            volumes themselves.
     """
 
     namespace: str
@@ -96,3 +105,9 @@ class ImportSpec:
     verify: Verify = Verify.DEFAULT
     start: bool | None = None
     suspend: bool = False
+    disk_mode: DiskMode = DiskMode.IMAGE
+
+    @property
+    def writes_volumes(self) -> bool:
+        """Whether the worker writes the new VM's volumes themselves."""
+        return self.disk_mode is DiskMode.VOLUME

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from thresher.api.convert import derived_uid
 from thresher.model.bandwidth import Limit, Window
 from thresher.model.naming import display_name, is_label, target_vm_name
-from thresher.model.spec import ImportSpec, NetworkMapping
+from thresher.model.spec import DiskMode, ImportSpec, NetworkMapping
 from thresher.model.units import Bytes
 from thresher.model.vm import Loss, PowerState, SourceVM
 from thresher.plan import rules
@@ -42,6 +42,7 @@ class Wanted:
         assumptions: what durations follow from.
         namespace: that the VMs are imported into.
         storage_class: for all disks; None for the cluster's default.
+        disk_mode: where disks are written.
         attachments: the cluster's networks.
         mapping: the networks' destinations that the user chose.
         free: what the destination has free.
@@ -53,6 +54,7 @@ class Wanted:
     assumptions: Assumptions
     namespace: str = "default"
     storage_class: str | None = None
+    disk_mode: DiskMode = DiskMode.IMAGE
     attachments: tuple[Attachment, ...] = ()
     mapping: tuple[NetworkMapping, ...] = ()
     free: Capacity = field(default_factory=Capacity)
@@ -116,6 +118,7 @@ def _members(vms: Sequence[SourceVM], networks: Sequence[PlannedNetwork], wanted
         spec = ImportSpec(
             wanted.namespace, name, uid, vm.name, folder=vm.folder, networks=mapping_of(networks, vm),
             storage_class=wanted.storage_class, target_name=None if is_label(vm.name) else name,
+            disk_mode=wanted.disk_mode,
         )  # fmt: skip
         members.append(Member(spec, vm, spec.target_name or vm.name))
     return tuple(members)
@@ -165,7 +168,8 @@ def job_of(planned: PlannedVM, by: Assumptions) -> Job:
     share = sizes.transfer / sizes.provisioned if sizes.provisioned else 0.0
     disks = tuple(round((disk.capacity or 0) * share) for disk in vm.disks)
     runs = vm.power is PowerState.ON
-    stored = sizes.used / by.store_bandwidth if by.store_bandwidth else 0.0
+    at = None if planned.spec.writes_volumes else by.store_bandwidth
+    stored = sizes.used / at if at else 0.0
     before = by.prepare_s + (by.shutdown_s if runs else 0.0)
     return Job(planned.key, vm.host, disks, before, stored + (by.boot_s if runs else 0.0))
 
@@ -233,9 +237,13 @@ def _wave(
 
 
 def _scratch(members: Sequence[PlannedVM], spans: Sequence[Span]) -> Bytes:
-    """The most that imports need at any one time: a worker keeps a VM's disks until its images are stored."""
-    changes: list[tuple[float, int]] = [(span.copies, vm.sizes.used) for vm, span in zip(members, spans, strict=True)]
-    changes += [(span.ends, -vm.sizes.used) for vm, span in zip(members, spans, strict=True)]
+    """The most that imports need at any one time: a worker keeps a VM's disks until its images are stored.
+
+    One that writes volumes keeps none.
+    """
+    kept = [(vm, span) for vm, span in zip(members, spans, strict=True) if not vm.spec.writes_volumes]
+    changes: list[tuple[float, int]] = [(span.copies, vm.sizes.used) for vm, span in kept]
+    changes += [(span.ends, -vm.sizes.used) for vm, span in kept]
     most = held = 0
     for _, change in sorted(changes):
         held += change

@@ -71,6 +71,7 @@ def _import(planned: PlannedVM, wave: Wave, source: SourceRef) -> Mapping[str, A
         "targetName": spec.target_name,
         "storageClass": spec.storage_class,
         "networkMapping": rows,
+        "diskMode": spec.disk_mode.value if spec.writes_volumes else "",
     }
     body |= {key: value for key, value in optional.items() if value}
     return {

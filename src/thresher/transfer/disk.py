@@ -1,5 +1,6 @@
 """One disk from its source to its final name, resumed where a ledger allows it, and proved."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from thresher.transfer.pipeline import Pipeline
 from thresher.transfer.reopen import ReopeningStream
 from thresher.transfer.sparse import SparseFile, target_error
 from thresher.transfer.throttle import Throttle, throttled
+from thresher.transfer.volume import VolumeFile
 
 PROGRESS_INTERVAL = 0.2
 """Seconds between two reports of one disk."""
@@ -43,11 +45,15 @@ class Options:
         durable: keep a ledger, flush, and so survive a crash; false leaves flushing to the system.
         image_checksum: hash the finished image too, with this algorithm of hashlib's.
         throttles: what every byte passes through; empty where no limit can ever come.
+        ledgers: None for files that grow and get their final name, each with its ledger beside it. A folder where each
+            path is a volume that is there already, of the disk's size at least, and is written in place: the ledgers
+            are kept there. A volume that has none was never written to, and is all zeros.
     """
 
     durable: bool = True
     image_checksum: str | None = None
     throttles: tuple[Throttle, ...] = ()
+    ledgers: Path | None = None
 
 
 class DiskTransfer:
@@ -55,7 +61,7 @@ class DiskTransfer:
 
     Args:
         stream: what to read.
-        path: the final name of the RAW file.
+        path: the final name of the RAW file, or the volume.
         workers: threads that expand and write, shared between disks.
         options: how.
         progress: told how far it is.
@@ -73,14 +79,19 @@ class DiskTransfer:
         stop: threading.Event,
     ) -> None:
         self._stream = throttled(stream, options.throttles, stop)
-        self._sink = SparseFile(path)
-        self._ledger_path = path.with_name(path.name + ".ledger")
+        self._ledger_path = (options.ledgers or path.parent) / f"{path.name}.ledger"
+        self._sink = self._new_sink(path, options, stop)
         self._workers = workers
         self._options = options
         self._progress = progress
         self._stop = stop
         self._reported = 0.0
         self._identity = _identity(stream)
+
+    def _new_sink(self, path: Path, options: Options, stop: threading.Event) -> SparseFile:
+        if options.ledgers is None:
+            return SparseFile(path)
+        return VolumeFile(path, dirty=self._ledger_path.exists(), stop=stop)
 
     def run(self) -> DiskResult:
         """Transfer the disk, or find that it is done already.
@@ -121,25 +132,44 @@ class DiskTransfer:
 
     def _discard(self) -> None:
         with suppress(OSError):  # the error that led here says more
-            self._ledger_path.unlink()
+            self._forget()
         self._sink.discard()
 
     def _begin(self, *, keep: bool) -> None:
         """Open the part. Before it is blanked, the ledger that vouches for what it holds has to be gone."""
-        if not keep and self._ledger_path.exists():
+        if not keep:
+            self._forget()
+        self._sink.open(keep=keep)
+
+    def _forget(self) -> None:
+        """Have nothing vouched for. A volume keeps a ledger that is empty: it was written to, and no more is known."""
+        if self._options.ledgers is not None:
+            with self._ledger_path.open("wb") as ledger:
+                os.fsync(ledger.fileno())
+            sync_folder(self._ledger_path.parent)
+        elif self._ledger_path.exists():
             self._ledger_path.unlink()
             sync_folder(self._ledger_path.parent)
-        self._sink.open(keep=keep)
 
     def _load(self) -> Ledger:
         """The ledger to go on from: as found, or a blank one."""
         blank = Ledger(self._identity)
         found = Ledger.load(self._ledger_path) if self._options.durable else None
+        if found is not None and found.result is not None and self._options.ledgers is not None:
+            self._check_same(found.identity)
+            return found  # whoever heard that the volume is whole counts on it: it is never written to again
         if found is None or found.identity != self._identity:
             return blank
         if found.result is not None:
             return found if self._holds(found.result) else blank
         return found if self._identity.certain and self._sink.part.exists() else blank
+
+    def _check_same(self, copied: Identity) -> None:
+        if copied.contradicts(self._identity):
+            raise VerificationError(
+                f"disk {self._stream.disk.key} was copied, and the source has other bytes now: it changed while it was"
+                " imported. Delete the import, and make it again"
+            )
 
     def _holds(self, result: DiskResult) -> bool:
         """Whether the finished file is there in full length. A part beside a finished ledger is that file.
@@ -154,12 +184,12 @@ class DiskTransfer:
 
     def _adopt(self, result: DiskResult) -> DiskResult:
         """Take a finished disk as it is, with the checksum of its image if this run asks for another one."""
+        self._check_capacity(result.capacity)
         if self._sink.part.exists():
-            self._sink.finish()
-            sync_folder(self._sink.path.parent)
+            self._named()
         algorithm = self._options.image_checksum
         if algorithm is not None and (result.checksum is None or result.checksum.algorithm != algorithm):
-            result = replace(result, checksum=hash_image(self._sink.path, algorithm, self._stop))
+            result = replace(result, checksum=hash_image(self._sink.path, algorithm, self._stop, result.capacity))
             Ledger(self._identity, None, result).save(self._ledger_path)
         return result
 
@@ -194,12 +224,12 @@ class DiskTransfer:
             self._report(Bytes(int((total or 0) * percent / 100)), total, Bytes(so_far))
 
         self._begin(keep=False)
-        capacity = qemu.convert(
-            self._stream, source, self._sink.part, digest=digest, on_percent=on_percent, stop=self._stop
-        )
+        place = qemu.Place(self._sink, self._ledger_path.parent, in_place=self._options.ledgers is not None)
+        capacity = qemu.convert(self._stream, source, place, digest=digest, on_percent=on_percent, stop=self._stop)
         self._check_capacity(capacity)
         self._check_digest(digest)
-        data = Bytes(self._sink.part.stat().st_blocks * SECTOR)
+        # qemu-img does not say how much it wrote, and a device does not know
+        data = Bytes(read if place.in_place else self._sink.part.stat().st_blocks * SECTOR)
         return DiskResult(capacity, data, Bytes(read), 0.0, ("qemu-img", *self._stated()))
 
     def _streamed(self, source: ByteSource, ledger: Ledger) -> DiskResult:
@@ -291,16 +321,20 @@ class DiskTransfer:
     def _finish(self, result: DiskResult, seconds: float) -> DiskResult:
         """Flush, hash on request, remember the result, and only then give the file its name."""
         algorithm = self._options.image_checksum
-        checksum = hash_image(self._sink.part, algorithm, self._stop) if algorithm else None
+        checksum = hash_image(self._sink.part, algorithm, self._stop, result.capacity) if algorithm else None
         done = DiskResult(result.capacity, result.data, result.read, seconds, result.verified, checksum)
         if self._options.durable:
             self._sink.flush()
             Ledger(self._identity, None, done).save(self._ledger_path)
-        self._sink.finish()
-        if self._options.durable:
-            sync_folder(self._sink.path.parent)
+        self._named()
         self._report(done.capacity, done.capacity, done.read, last=True)
         return done
+
+    def _named(self) -> None:
+        """Give the file its final name, durably; a volume has it."""
+        self._sink.finish()
+        if self._options.durable and self._options.ledgers is None:
+            sync_folder(self._sink.path.parent)
 
 
 def _identity(stream: DiskStream) -> Identity:

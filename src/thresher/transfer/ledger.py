@@ -39,6 +39,11 @@ class Identity:
         """Whether other content would be noticed."""
         return bool(self.version or self.checksum)
 
+    def contradicts(self, other: "Identity") -> bool:
+        """Whether these cannot be the same bytes; another version alone may be another way to the same ones."""
+        sizes = None not in (self.size, other.size) and self.size != other.size
+        return sizes or bool(self.checksum and other.checksum and self.checksum != other.checksum)
+
 
 @dataclass(frozen=True, slots=True)
 class Resume:

@@ -17,13 +17,14 @@ from thresher.model.errors import ImageError, Stopped, TargetError, TargetFull
 from thresher.model.units import Bytes
 from thresher.ports import ByteSource, DiskStream
 from thresher.transfer.buffers import BUFFER_BYTES, fill
-from thresher.transfer.check import CHECKED_DRIVERS, check_image
+from thresher.transfer.check import CHECKED_DRIVERS, check_image, image_size
 from thresher.transfer.digest import Digest
 from thresher.transfer.layout import DRIVERS, Piece, layout
 from thresher.transfer.nbd import NbdServer
+from thresher.transfer.sparse import SparseFile
 from thresher.transfer.spool import Spool
 
-__all__ = ["DRIVERS", "convert"]
+__all__ = ["DRIVERS", "Place", "convert"]
 
 STALL_SECONDS = 900.0
 """How long qemu-img may neither ask for a byte nor get further: beyond what a hung NFS server takes to come back."""
@@ -33,21 +34,41 @@ _PERCENT = re.compile(rb"\((\d+\.\d+)/100%\)")
 _INSTALL = "install it (Debian: qemu-utils)"
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a disk is written.
+
+    Attributes:
+        sink: the file or volume; already open.
+        folder: where there is room for a copy of a source that cannot be read at random places.
+        in_place: whether it is a volume of zeros, which has its size and keeps it.
+    """
+
+    sink: SparseFile
+    folder: Path
+    in_place: bool = False
+
+    @property
+    def path(self) -> Path:
+        """What qemu-img opens."""
+        return self.sink.part
+
+
 def convert(
     stream: DiskStream,
     source: ByteSource,
-    part: Path,
+    place: Place,
     *,
     digest: Digest | None,
     on_percent: Callable[[float, int], None],
     stop: threading.Event,
 ) -> Bytes:
-    """Write the disk as a sparse RAW file to ``part`` and return its capacity in bytes.
+    """Write the disk as sparse RAW to ``place`` and return its capacity in bytes.
 
     Args:
         stream: what the disk is; its format is one of DRIVERS.
         source: where its bytes come from.
-        part: the file to write.
+        place: where to.
         digest: hashes the whole of ``source`` first, where a checksum is stated.
         on_percent: called with percent done and bytes read so far.
         stop: ends the conversion with Stopped.
@@ -56,22 +77,23 @@ def convert(
         FormatError: qemu-img refuses the image, or its files do not fit together.
         SourceError: the bytes could not be had.
         TargetError: the file cannot be written, there is no qemu-img, or it stands still.
-        OSError: the file cannot be given its length.
         Stopped: ``stop`` was set.
     """
-    with _seekable(source, part.parent, stop) as main, _siblings(stream, part.parent, stop) as others:
+    with _seekable(source, place.folder, stop) as main, _siblings(stream, place.folder, stop) as others:
         if digest is not None:
             _hash(main, digest, stop)
         plan = layout(stream, main, others)
         if plan.capacity is not None:
-            os.truncate(part, plan.capacity)
+            place.sink.size(plan.capacity)
+        capacity = plan.capacity
         with NbdServer(plan.exports) as server:
             done, total = 0, sum(piece.length for piece in plan.pieces)
             for piece in plan.pieces:
-                run = _Run(stream, server, piece, part, stop)
-                run.convert(_share(on_percent, done / total, piece.length / total))
+                run = _Run(stream, server, piece, place, stop)
+                size = run.convert(_share(on_percent, done / total, piece.length / total))
+                capacity = capacity or size
                 done += piece.length
-    return Bytes(part.stat().st_size)
+    return capacity or Bytes(place.path.stat().st_size)
 
 
 def _share(on_percent: Callable[[float, int], None], before: float, weight: float) -> Callable[[float, int], None]:
@@ -126,21 +148,34 @@ class _Run:
     stream: DiskStream
     server: NbdServer
     piece: Piece
-    part: Path
+    place: Place
     stop: threading.Event
 
-    def convert(self, on_percent: Callable[[float, int], None]) -> None:
-        """Convert the piece. Raises ImageError, SourceError, TargetError or Stopped."""
+    def convert(self, on_percent: Callable[[float, int], None]) -> Bytes | None:
+        """Convert the piece; the size of a whole disk that is written in place.
+
+        Raises:
+            ImageError, SourceError, TargetError or Stopped.
+        """
         try:
             self._check()
-            self._convert(on_percent)
+            size = self._size() if self.place.in_place and self.piece.place is None else None
+            self._convert(self._command(size), on_percent)
         except FileNotFoundError as error:
             raise TargetError(f"a {self.stream.format} disk needs qemu-img, which is not here: {_INSTALL}") from error
+        return size
 
     def _check(self) -> None:
         if self.piece.driver in CHECKED_DRIVERS:
             check_image(self._image(), self.stream.format, self.stream.disk.key, self.stop)
             self._raise_source_failure()
+
+    def _size(self) -> Bytes:
+        """The size of the whole disk, for which the volume has to have room."""
+        size = image_size(self._image(), self.stream.format, self.stream.disk.key, self.stop)
+        self._raise_source_failure()
+        self.place.sink.size(size)
+        return size
 
     def _raise_source_failure(self) -> None:
         if self.server.failures:
@@ -149,10 +184,10 @@ class _Run:
     def _image(self) -> str:
         return "json:" + json.dumps(self.piece.options(str(self.server.path)))
 
-    def _convert(self, on_percent: Callable[[float, int], None]) -> None:
+    def _convert(self, command: list[str], on_percent: Callable[[float, int], None]) -> None:
         with TemporaryFile() as words:
             process = subprocess.Popen(  # noqa: S603  our own arguments, no shell
-                self._command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, bufsize=0
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, bufsize=0
             )
             with process:
                 assert process.stdout is not None  # noqa: S101  it is a pipe
@@ -166,13 +201,15 @@ class _Run:
                 words.seek(0)
                 raise self._failure(words.read().decode(errors="replace"))
 
-    def _command(self) -> list[str]:
+    def _command(self, size: Bytes | None) -> list[str]:
         image = self._image()
-        target = str(self.part.absolute())  # a relative name with a colon would be taken for a URL
+        target = str(self.place.path.absolute())  # a relative name with a colon would be taken for a URL
         command = ["qemu-img", "convert", "-p"]
-        if self.piece.place is None:
+        if self.piece.place is None and size is None:
             return [*command, "-O", "raw", image, target]
-        options = f"driver=raw,offset={self.piece.place},size={self.piece.length},file.driver=file,file.filename="
+        driver = "host_device" if self.place.path.is_block_device() else "file"
+        begin, length = self.piece.place or 0, size or self.piece.length
+        options = f"driver=raw,offset={begin},size={length},file.driver={driver},file.filename="
         return [
             *command, "-n", "--target-is-zero", "--target-image-opts", image, options + target.replace(",", ",,")
         ]  # fmt: skip
@@ -197,15 +234,15 @@ class _Run:
                 seen, since = now, time.monotonic()
             elif time.monotonic() - since > STALL_SECONDS:
                 raise TargetError(
-                    f"qemu-img stood still for {STALL_SECONDS:.0f} seconds while it wrote {self.part}: see whether"
-                    " that file system hangs, and run the same command again"
+                    f"qemu-img stood still for {STALL_SECONDS:.0f} seconds while it wrote {self.place.path}: see"
+                    " whether that file system hangs, and run the same command again"
                 )
 
     def _failure(self, words: str) -> ImageError | TargetError:
         line = (words.strip().splitlines() or ["it gave no reason"])[-1]
         if "No space left" in line:
             return TargetFull(
-                f"cannot write {self.part}: no space is left there; free some and run the same command again,"
+                f"cannot write {self.place.path}: no space is left there; free some and run the same command again,"
                 " or choose another folder"
             )
         reason = line.rpartition("}': ")[2].removeprefix("qemu-img: ")  # without our own options, which it repeats

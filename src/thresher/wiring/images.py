@@ -39,7 +39,11 @@ def shown(location: str) -> str:
 
 
 def local_transfer(
-    *, durable: bool = True, image_checksum: str | None = None, throttles: tuple[Throttle, ...] = ()
+    *,
+    durable: bool = True,
+    image_checksum: str | None = None,
+    throttles: tuple[Throttle, ...] = (),
+    ledgers: Path | None = None,
 ) -> Transfer:
-    """The transfer in threads of this process, through what limits its bandwidth."""
-    return ThreadTransfer(Options(durable=durable, image_checksum=image_checksum, throttles=throttles))
+    """The transfer in threads of this process, through what limits its bandwidth; to volumes with ``ledgers``."""
+    return ThreadTransfer(Options(durable, image_checksum, throttles, ledgers))

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from thresher.imports.policy import Policy
 from thresher.model.errors import TargetFull, ThresherError
@@ -45,14 +46,14 @@ PATIENT = Patience()
 
 
 class ImportTransfer:
-    """Moves all disks of one VM to scratch and serves each as soon as it is whole.
+    """Moves all disks of one VM to where they belong, and publishes each as soon as it is whole.
 
     Args:
         spec: the import.
         open_source: makes the source anew for each attempt, with a session of its own.
         transfer: moves one disk at a time.
         scratch: where the disks lie.
-        served: puts finished disks on the server.
+        served: what becomes of finished disks.
         board: told everything.
         patience: how long to go on.
     """
@@ -63,7 +64,7 @@ class ImportTransfer:
         open_source: Callable[[], Source],
         transfer: Transfer,
         scratch: Scratch,
-        served: "Served",
+        served: "Published",
         board: Board,
         patience: Patience = PATIENT,
     ) -> None:
@@ -179,6 +180,30 @@ class ImportTransfer:
             if datetime.now(UTC) > last:
                 raise full from error
             await asyncio.sleep(self._patience.room_look_s)
+
+
+class Published(Protocol):
+    """What becomes of finished disks."""
+
+    def publish(self, number: int, scratch: Scratch, key: str) -> str:
+        """Let others have a finished disk, and return where; "" where nobody has to fetch it."""
+        ...
+
+    def withdraw(self, number: int) -> bool:
+        """Let nobody have a disk any more; whether anybody could."""
+        ...
+
+
+class InPlace:
+    """Finished disks that are where they belong: nobody fetches them."""
+
+    def publish(self, number: int, scratch: Scratch, key: str) -> str:  # noqa: ARG002 - see Published
+        """Nothing to do."""
+        return ""
+
+    def withdraw(self, number: int) -> bool:  # noqa: ARG002 - see Published
+        """Nothing to do."""
+        return False
 
 
 class Served:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from thresher.transfer.throttle import Throttle
 from thresher.wiring.images import local_transfer
 from thresher.wiring.sources import SourcePool
 from thresher.worker.board import Board
-from thresher.worker.moving import ImportTransfer, Served
+from thresher.worker.moving import ImportTransfer, InPlace, Published, Served
 from thresher.worker.reporting import Pump, Reporter
 from thresher.worker.scratch import Scratch
 from thresher.worker.settings import Serving
@@ -38,14 +38,16 @@ class Job:
         spec: the import.
         manifests: the import and what it refers to.
         scratch: where the scratch volume is mounted.
-        serving: where disks are served.
+        serving: where disks are served; None where they are written to volumes.
+        volumes: by the disks' keys; None where disks are written to scratch, and served.
         bandwidth: bytes a second before another rate is heard; None for no limit.
     """
 
     spec: ImportSpec
     manifests: Manifests
     scratch: Path
-    serving: Serving
+    serving: Serving | None
+    volumes: Mapping[str, Path] | None = None
     bandwidth: Bytes | None = None
 
     @property
@@ -54,11 +56,26 @@ class Job:
         return f"{self.spec.namespace}/{self.spec.name}"
 
 
-def job_of(manifests: Manifests, scratch: Path, serving: Serving, bandwidth: Bytes | None = None) -> Job:
-    """The task that the manifests describe. Raises UsageError unless there is exactly one import."""
+def job_of(
+    manifests: Manifests,
+    scratch: Path,
+    volumes: Mapping[str, Path],
+    serving: Callable[[], Serving],
+    bandwidth: Bytes | None = None,
+) -> Job:
+    """The task that the manifests describe.
+
+    Raises:
+        UsageError: there is not exactly one import, or its disks are to be written elsewhere.
+    """
     if len(manifests.imports) != 1:
         raise UsageError(f"a worker carries out one VirtualMachineImport; the manifests have {len(manifests.imports)}")
-    return Job(import_spec(manifests.imports[0]), manifests, scratch, serving, bandwidth)
+    spec = import_spec(manifests.imports[0])
+    if volumes and not spec.writes_volumes:
+        raise UsageError("volumes are given, but the import has not diskMode: volume; change one of them")
+    if spec.writes_volumes:
+        return Job(spec, manifests, scratch, None, volumes, bandwidth)
+    return Job(spec, manifests, scratch, serving(), None, bandwidth)
 
 
 async def work(job: Job, reporter: Reporter) -> int:
@@ -85,10 +102,9 @@ async def refuse(reporter: Reporter, error: ThresherError) -> None:
 
 
 async def _work(job: Job, reporter: Reporter, board: Board) -> int:
-    with DiskServer(job.serving.host, job.serving.port, job.serving.token) as server, _terminated() as terminated:
-        log.info("disks are served at %s", job.serving.url(server.port))
+    with _published(job) as published, _terminated() as terminated:
         throttle = Throttle(job.bandwidth)  # without a limit now, too: one may come at any time
-        transfer = asyncio.create_task(_import_transfer(job, server, board, throttle).run())
+        transfer = asyncio.create_task(_import_transfer(job, published, board, throttle).run())
         stopped = asyncio.create_task(reporter.wait_for_stop(lambda rate: _obey(throttle, rate)))
         killed = asyncio.create_task(terminated.wait())
         try:
@@ -96,7 +112,7 @@ async def _work(job: Job, reporter: Reporter, board: Board) -> int:
             if not stopped.done() and not killed.done():
                 await transfer
                 board.is_now(WorkerPhase.SERVING)
-                log.info("every disk is whole; serving them until told to stop")
+                log.info("every disk is whole; %s until told to stop", "serving them" if job.serving else "waiting")
                 await asyncio.wait({stopped, killed}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _cancel(transfer, stopped, killed)
@@ -115,17 +131,30 @@ def _obey(throttle: Throttle, rate: Bytes | None) -> None:
         log.info("bandwidth: %s", "no limit" if rate is None else f"{rate} bytes a second")
 
 
-def _import_transfer(job: Job, server: DiskServer, board: Board, throttle: Throttle) -> ImportTransfer:
+@contextmanager
+def _published(job: Job) -> Iterator[Published]:
+    """What becomes of finished disks: they are served, unless they are where they belong."""
+    if job.serving is None:
+        yield InPlace()
+        return
+    with DiskServer(job.serving.host, job.serving.port, job.serving.token) as server:
+        url = job.serving.url(server.port)
+        log.info("disks are served at %s", url)
+        yield Served(server, url)
+
+
+def _import_transfer(job: Job, published: Published, board: Board, throttle: Throttle) -> ImportTransfer:
     vmi = job.manifests.imports[0]
     source = job.manifests.source(vmi.source_ref)
     pinned = (source.metadata.annotations or {}).get(FINGERPRINT, "")
     checksum = "sha512" if job.spec.verify is Verify.SHA512 else None
+    scratch = Scratch(job.scratch, job.spec.uid, job.volumes)
     return ImportTransfer(
         job.spec,
         lambda: SourcePool(job.manifests, lambda _: pinned).get(source).source,
-        local_transfer(durable=True, image_checksum=checksum, throttles=(throttle,)),
-        Scratch(job.scratch, job.spec.uid),
-        Served(server, job.serving.url(server.port)),
+        local_transfer(durable=True, image_checksum=checksum, throttles=(throttle,), ledgers=scratch.ledgers),
+        scratch,
+        published,
         board,
     )
 

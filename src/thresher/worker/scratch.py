@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from thresher.model.errors import TargetError, TargetFull
@@ -21,13 +21,16 @@ class Scratch:
     Args:
         volume: where the volume is mounted.
         uid: of the import, whose disks meet no others.
+        volumes: where disks are written in place, by their keys; the scratch volume has no more than their ledgers.
+            None where the disks themselves lie on it.
 
     Raises:
         TargetError: nothing can be written there.
     """
 
-    def __init__(self, volume: Path, uid: str) -> None:
+    def __init__(self, volume: Path, uid: str, volumes: Mapping[str, Path] | None = None) -> None:
         self._folder = volume / uid
+        self._volumes = volumes
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -36,8 +39,24 @@ class Scratch:
             ) from error
         self._free_when_full = 0
 
+    @property
+    def ledgers(self) -> Path | None:
+        """Where the ledgers of volumes are kept; None where a disk has its ledger beside it."""
+        return self._folder if self._volumes is not None else None
+
     def path(self, key: str) -> Path:
-        """Where a disk is written. The name comes from its key: its place among the others may change."""
+        """Where a disk is written. The name comes from its key: its place among the others may change.
+
+        Raises:
+            TargetError: it should be written to a volume, but has none.
+        """
+        if self._volumes is not None:
+            if key not in self._volumes:
+                raise TargetError(
+                    f"disk {key} has no volume: the VM had no such disk when its volumes were made. Delete the import"
+                    " and make it again"
+                )
+            return self._volumes[key]
         return self._folder / f"disk-{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}.raw"
 
     def free(self) -> int:

@@ -1,16 +1,13 @@
 """An import that is suspended, and goes on: ``kubectl patch`` of ``spec.suspend`` at each phase."""
 
-import re
-
 import pytest
 
 from rig.harvester import Faults as HarvesterFaults
 from rig.operator import wait
-from rig.operator_user import User
+from rig.operator_user import SLOW, User
 from rig.webserver import Faults
 from thresher.model.units import MIB
 
-SLOW = Faults(rate=MIB // 4)
 MOVING = "jobs,pods,secrets,configmaps"
 
 
@@ -24,36 +21,8 @@ def suspend(user: User) -> None:
     wait(lambda: suspended(user), what=f"it is not suspended: {user.status()}", log=user.operator.log)
 
 
-def long_ranges(user: User, since: int, until: int | None) -> list[tuple[int, int]]:
-    """First and last byte of the requests for more than a look at a head."""
-    asked = [seen.headers.get("range", "") for seen in user.web.requests[since:until]]
-    found = [tuple(map(int, re.findall(r"\d+", text))) for text in asked]
-    return [(pair[0], pair[1]) for pair in found if len(pair) == 2 and pair[1] - pair[0] > MIB // 4]
-
-
-def copying(user: User) -> None:
-    """Have half a MiB copied, slowly."""
-    user.web.faults = SLOW
-    user.import_ova()
-    user.wait_for("sourceReady")
-    wait(
-        lambda: any(row.get("bytesTransferred", 0) > MIB // 2 for row in user.status().get("diskImportStatus", [])),
-        what="nothing is copied",
-        log=user.operator.log,
-    )
-
-
-def goes_on(user: User, before: int) -> None:
-    """It ends well, and what was copied up to that many requests is not asked for again."""
-    first = {end: start for start, end in reversed(long_ranges(user, 0, before))}
-    user.wait_for("virtualMachineRunning")
-    again = [(start, end) for start, end in long_ranges(user, before, None) if end in first]
-    assert again
-    assert all(start > first[end] for start, end in again), f"it began anew: {first}, then {again}"
-
-
 def test_an_import_is_suspended_while_it_copies_and_goes_on_from_its_ledger(user: User) -> None:
-    copying(user)
+    user.copying()
     suspend(user)
     assert user.word() == "sourceReady", "the word tells how far it is"
     assert user.ready()[0] == "Suspended"
@@ -62,18 +31,18 @@ def test_an_import_is_suspended_while_it_copies_and_goes_on_from_its_ledger(user
     user.web.faults = Faults()
     before = len(user.web.requests)
     user.change(suspend=False)
-    goes_on(user, before)
+    user.goes_on(before)
     wait(lambda: not user.names(MOVING), what="the transfer's objects stay")
     wait(lambda: not [name for name in user.names("pvc") if name.startswith("thresher-")], what="scratch stays")
 
 
 def test_a_worker_whose_node_is_drained_goes_on_elsewhere_from_its_ledger(user: User) -> None:
-    copying(user)
+    user.copying()
     (pod,) = user.names("pods")
     before = len(user.web.requests)
     assert user.cluster.kubectl("delete", "pod", pod, "-n", user.namespace, "--timeout=60s").returncode == 0
     user.web.faults = Faults()
-    goes_on(user, before)
+    user.goes_on(before)
 
 
 @pytest.mark.parametrize(

@@ -202,3 +202,40 @@ def test_no_vm_is_switched_off_for_a_transfer_that_may_not_begin(user: User, vc:
     wait(lambda: vc.power("web") == POWERED_OFF, what="it does not go on", log=user.operator.log)
     user.delete()
     assert vc.power("web") == POWERED_ON
+
+
+def test_volumes_of_a_source_that_is_switched_on_again_are_made_anew(user: User, vc: VCenter) -> None:
+    user.apply(secret_and_source(user, vc))
+    vc.faults(bytes_per_second=MIB)
+    user.apply(IMPORT.format(namespace=user.namespace, vm="web").replace("spec:", "spec:\n  diskMode: volume"))
+    wait(lambda: any(vc.log().streams.values()), what="nothing is copied", log=user.operator.log)
+    assert volumes(user)
+    user.change(suspend=True)
+    wait(lambda: "Suspended" in true_conditions(user), what="it is not suspended", log=user.operator.log)
+    assert vc.power("web") == POWERED_ON
+    assert user.names("jobs,pods,pvc") == [], "what was copied of it is stale"
+    vc.faults()
+    user.change(suspend=False)
+    user.wait_for("virtualMachineRunning")
+    assert vc.power("web") == POWERED_OFF
+    wait(lambda: SAID in user.harvester.console(user.namespace, "web"), what="the guest says nothing")
+    assert user.names("vmimages") == []
+
+
+def volumes(user: User) -> set[str]:
+    """The UIDs of the claims that are written in place."""
+    found = [claim["metadata"] for claim in user.get("pvc")["items"] if claim["spec"].get("volumeMode") == "Block"]
+    return {meta["uid"] for meta in found if "deletionTimestamp" not in meta}
+
+
+def test_an_import_that_is_deleted_while_volumes_are_written_leaves_the_source_as_it_was(
+    user: User, vc: VCenter
+) -> None:
+    user.apply(secret_and_source(user, vc))
+    vc.faults(bytes_per_second=MIB)
+    user.apply(IMPORT.format(namespace=user.namespace, vm="web").replace("spec:", "spec:\n  diskMode: volume"))
+    wait(lambda: any(vc.log().streams.values()), what="nothing is copied", log=user.operator.log)
+    assert volumes(user)
+    user.delete()
+    assert vc.power("web") == POWERED_ON
+    wait(lambda: not user.names("jobs,pods,configmaps,pvc,vmimages,vm"), what="something stays")

@@ -40,7 +40,8 @@ from thresher.operator.imports.transfer import (
     scratch_size,
     source_of,
 )
-from thresher.operator.imports.undo import Undoing
+from thresher.operator.imports.undo import Undoing, remove_worker
+from thresher.operator.imports.volumes import hand_over, make_volumes, not_usable, vouch
 from thresher.operator.kinds import CONFIG_MAP, JOB, SECRET
 from thresher.operator.sessions import SourceObjects
 from thresher.ports import Power
@@ -85,6 +86,9 @@ class Hands:
             case SubmitImages():
                 await self._submit(action)
             case CreateVm():
+                held = await self._volumes_held()
+                if held is not None:
+                    return held
                 made = {d.key: i for d in self._vm.disks if (i := current(self.world.images, d.key)) is not None}
                 await self.tools.target.create_vm(self._asked, self._vm, made)
             case StartVm():  # its run strategy starts it
@@ -148,6 +152,16 @@ class Hands:
             case RestorePower():
                 await power.power_on(self._vm)
 
+    async def _volumes_held(self) -> Held | None:
+        """See that nobody else has the volumes that the VM is made of, and note that it has them from now on."""
+        if not self.spec.writes_volumes:
+            return None
+        if self.world.job is not None:  # it goes after its Pods: then all is flushed, and the volumes are free
+            await remove_worker(self.tools, self.spec)
+            return Held("VolumesInUse", "Waiting for the worker to let go of the volumes, which are whole.")
+        await hand_over(self.tools, self.spec, self.world)
+        return None
+
     async def _transfer(self) -> Held | None:
         meta, tools = self.vmi["metadata"], self.tools
         if self.world.job is not None:  # an earlier one that ended: the new one needs its name
@@ -156,6 +170,9 @@ class Hands:
             return Held("WorkerRestarting", "Waiting for what is left of the last worker to go.")
         if self.world.scratch is not None and "deletionTimestamp" in self.world.scratch["metadata"]:
             return Held("ScratchLeaving", "Waiting for the last scratch volume to go.")
+        unusable = await not_usable(tools, self.spec, self.world) if self.spec.writes_volumes else None
+        if unusable is not None:
+            return unusable
         if not tools.slots.ask(self.spec.uid, self.spec.namespace, meta["creationTimestamp"]):
             message = f"Waiting for a transfer to end: {tools.slots.running} of {tools.slots.limit} run already."
             return Held(QUEUED, message)
@@ -168,9 +185,10 @@ class Hands:
         for kind, obj in handover(self.vmi, manifests_yaml(parts), await self._token(), rate):
             await tools.kube.apply(obj, kind)
         if self.world.scratch is None:
-            size = scratch_size(self._vm, tools.settings.worker.scratch)
+            size = scratch_size(self._vm, tools.settings.worker.scratch, volumes=self.spec.writes_volumes)
             await tools.kube.apply(scratch_claim(self.vmi, size, tools.settings.worker.scratch), CLAIM)
-        await tools.kube.apply(job(self.vmi, tools.settings.worker, rate), JOB)
+        volumes = await make_volumes(tools, self.spec, self._vm, self.world) if self.spec.writes_volumes else ()
+        await tools.kube.apply(job(self.vmi, tools.settings.worker, rate, volumes), JOB)
         return None
 
     async def _token(self) -> str:
@@ -180,6 +198,9 @@ class Hands:
         return base64.b64decode(coded).decode() if coded else secrets.token_urlsafe(32)
 
     async def _submit(self, action: SubmitImages) -> None:
+        if self.spec.writes_volumes:  # a volume that is whole is its own image
+            await vouch(self.tools, self.spec, self.world, action.keys)
+            return
         await self._see_disks(action)
         if action.remake:
             self._remember(remakes=self.memory.recorded.remakes + 1)

@@ -17,6 +17,7 @@ from thresher.operator.imports.transfer import name_of
 from thresher.operator.kinds import CONFIG_MAP, IMPORT_LABEL, JOB, POD, SECRET
 from thresher.operator.sessions import SourceObjects, as_handed_over, read_source
 from thresher.targets.harvester.objects import CLAIM, Object
+from thresher.targets.harvester.volumes import VolumeFacts
 
 STARTING = timedelta(seconds=10)
 """How long a Pod may take to start before one asks why it does not: volumes and images take seconds."""
@@ -40,6 +41,7 @@ async def look(tools: Tools, spec: ImportSpec, ref: SourceReference, memory: Mem
     job = await tools.kube.get(JOB, spec.namespace, name)
     config = await tools.kube.get(CONFIG_MAP, spec.namespace, name) if job is not None else None
     scratch = await tools.kube.get(CLAIM, spec.namespace, name)
+    volumes = await tools.target.volumes(spec) if memory.vm is not None and spec.writes_volumes else ()
     data = (config or {}).get("data") or {}
     report = _report(data.get(REPORT), job)
     vm = memory.vm
@@ -50,8 +52,9 @@ async def look(tools: Tools, spec: ImportSpec, ref: SourceReference, memory: Mem
         report=report,
         command=data.get(COMMAND, ""),
         scratch=scratch,
-        trouble=await _trouble(tools, spec, job, scratch) if job is not None and report is None else "",
-        images=await tools.target.images(spec) if vm is not None else (),
+        trouble=await _trouble(tools, spec, job, scratch, volumes) if job is not None and report is None else "",
+        images=await tools.target.images(spec) if vm is not None and not spec.writes_volumes else (),
+        volumes=volumes,
         target=await tools.target.vm_state(spec, vm) if vm is not None else ABSENT,
     )
     return await _with_power(tools, spec, _counted(tools, memory, world), world)
@@ -108,12 +111,14 @@ def _report(text: str | None, job: Object | None) -> Report | None:
         return None  # of another release: the Job itself tells whether it goes on
 
 
-async def _trouble(tools: Tools, spec: ImportSpec, job: Object, scratch: Object | None) -> str:
+async def _trouble(
+    tools: Tools, spec: ImportSpec, job: Object, scratch: Object | None, volumes: tuple[VolumeFacts, ...]
+) -> str:
     if tools.clock() - datetime.fromisoformat(job["metadata"]["creationTimestamp"]) < STARTING:
         return ""
     label = f"{IMPORT_LABEL}={spec.uid}"
     pods = await tools.kube.list_all(POD, spec.namespace, labels=label)
-    return pod_trouble(pods, scratch)
+    return pod_trouble(pods, scratch, volumes)
 
 
 async def _with_power(tools: Tools, spec: ImportSpec, memory: Memory, world: World) -> tuple[World, Memory]:

@@ -21,6 +21,7 @@ from thresher.operator.sessions import SourceObjects
 from thresher.ports import VmState
 from thresher.targets.harvester.facts import ImageFacts, ImageWord
 from thresher.targets.harvester.objects import Object
+from thresher.targets.harvester.volumes import VolumeFacts, asked_for
 from thresher.targets.manifests import is_blank
 
 ABSENT = VmState(exists=False, running=False)
@@ -48,6 +49,7 @@ class World:
         scratch: the worker's volume; it outlives the Job.
         trouble: why the worker's Pod does not start, in Kubernetes' words; "" where it does.
         images: every image of the import.
+        volumes: every volume of the import that a worker writes itself.
         target: the new VM.
         power: the source VM's power state; None where there is none or it is not known.
     """
@@ -60,6 +62,7 @@ class World:
     scratch: Object | None = None
     trouble: str = ""
     images: tuple[ImageFacts, ...] = ()
+    volumes: tuple[VolumeFacts, ...] = ()
     target: VmState = ABSENT
     power: PowerState | None = None
 
@@ -90,7 +93,7 @@ def observed(world: World, memory: Memory, kind: str, *, deleting: bool) -> Obse
         findings=memory.findings,
         power=world.power,
         disks=disks_seen(vm, world) if vm is not None else (),
-        images=images_seen(vm, world.images) if vm is not None else (),
+        images=images_seen(vm, world.images, world.volumes) if vm is not None else (),
         target=target_seen(world.target),
         deletion_asked=deleting,
         moving=_moving(world),
@@ -108,10 +111,14 @@ def _retry(world: World) -> Retry | None:
 
 
 def _moving(world: World) -> bool:
-    """Whether anything is under way: a worker, an image that is not in yet, a VM that does not run yet."""
+    """Whether anything is under way: a worker, an image that is not in yet, a VM that does not run yet, or its volumes.
+
+    Those are no longer what was copied: without the VM they are of no use.
+    """
     images = any(image.word is not ImageWord.READY for image in world.images)
     machine = world.target.exists and not world.target.foreign and not world.target.running
-    return world.job is not None or images or machine
+    volumes = any(found.handed_over for found in world.volumes)
+    return world.job is not None or images or machine or volumes
 
 
 def job_ended(job: Object | None) -> str:
@@ -143,17 +150,20 @@ def final(failure: Failure) -> Failure:
 
 
 def disks_seen(vm: SourceVM, world: World) -> tuple[DiskSeen, ...]:
-    """The copies. What a worker copied goes with its Pod; from then on only a finished image holds it."""
+    """The copies. What a worker copied goes with its Pod; from then on only a finished image or volume holds it."""
     ended = job_ended(world.job)
     told = {disk.key: disk for disk in world.report.disks} if world.report is not None else {}
     seen = []
     for disk in vm.disks:
         row, image = told.get(disk.key, DiskReport(disk.key)), current(world.images, disk.key)
-        imported = image is not None and image.word is ImageWord.READY
-        if imported or is_blank(disk):
-            seen.append(DiskSeen(disk.key, DiskState.DONE, begun=imported, position=row.position, total=row.total))
+        volume = volume_of(world.volumes, disk.key)
+        there = any(found.key == disk.key for found in world.volumes)
+        held = (image is not None and image.word is ImageWord.READY) or (volume is not None and volume.copied)
+        if held or is_blank(disk):
+            begun = held or there
+            seen.append(DiskSeen(disk.key, DiskState.DONE, begun=begun, position=row.position, total=row.total))
         elif world.job is None or ended == "Complete":
-            seen.append(DiskSeen(disk.key, begun=world.job is not None or world.scratch is not None))
+            seen.append(DiskSeen(disk.key, begun=world.job is not None or world.scratch is not None or there))
         elif ended == "Failed":
             failure = job_failure(world.job, world.report)
             seen.append(DiskSeen(disk.key, DiskState.FAILED, begun=True, total=row.total, failure=failure))
@@ -188,12 +198,19 @@ def next_attempt(images: tuple[ImageFacts, ...], key: str) -> int:
     return max((image.attempt + 1 for image in images if image.key == key), default=0)
 
 
-def images_seen(vm: SourceVM, images: tuple[ImageFacts, ...]) -> tuple[ImageSeen, ...]:
-    """The images, one for each disk; a blank disk needs none."""
+def volume_of(volumes: tuple[VolumeFacts, ...], key: str) -> VolumeFacts | None:
+    """The volume of a disk that is there to stay."""
+    return next((found for found in volumes if found.key == key and not found.leaving), None)
+
+
+def images_seen(
+    vm: SourceVM, images: tuple[ImageFacts, ...], volumes: tuple[VolumeFacts, ...] = ()
+) -> tuple[ImageSeen, ...]:
+    """The images, one for each disk; a blank disk needs none, and a volume that holds its disk is its own image."""
     seen = []
     for disk in vm.disks:
-        found = current(images, disk.key)
-        if is_blank(disk):
+        found, volume = current(images, disk.key), volume_of(volumes, disk.key)
+        if is_blank(disk) or (volume is not None and volume.copied):
             seen.append(ImageSeen(disk.key, ImageState.READY, percent=100))
         elif found is None:
             seen.append(ImageSeen(disk.key))
@@ -218,15 +235,20 @@ def target_seen(state: VmState) -> TargetSeen:
     return TargetSeen(TargetState.RUNNING if state.running else TargetState.CREATED, state.message, state.alive)
 
 
-def pod_trouble(pods: list[Object], claim: Object | None) -> str:
-    """Why a worker does not start: what the scheduler, the volume or the image says."""
+def pod_trouble(pods: list[Object], claim: Object | None, volumes: tuple[VolumeFacts, ...] = ()) -> str:
+    """Why a worker does not start: what the scheduler, a volume or the image says."""
     if claim is not None and (claim.get("status") or {}).get("phase") == "Pending":
-        asked = claim["spec"]["resources"]["requests"]["storage"]
-        named = claim["spec"].get("storageClassName") or "the default storage class"
         return (
-            f"The scratch volume of {asked} from {named} is not there yet, and nothing is downloaded before it is. "
+            f"The scratch volume of {asked_for(claim)} is not there yet, and nothing is downloaded before it is. "
             f"The events of PersistentVolumeClaim {claim['metadata']['name']} say why: make room in that class, "
             "or have the operator use another."
+        )
+    waits = next((found for found in volumes if found.pending), None)
+    if waits is not None:
+        return (
+            f"The volume of {waits.pending} for disk {waits.key} is not there yet, and nothing is downloaded before it "
+            f"is. The events of PersistentVolumeClaim {waits.name} say why: make room in that class, "
+            "or import with another storageClass."
         )
     for pod in pods:
         status = pod.get("status") or {}

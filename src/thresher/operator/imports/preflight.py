@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from thresher.model.vm import Loss, Severity
 from thresher.operator.settings import Scratch
-from thresher.targets.harvester.objects import STORAGE_CLASS, Object, Objects
+from thresher.targets.harvester.facts import is_default
+from thresher.targets.harvester.objects import STORAGE_CLASS, Objects
 
-DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
-"""The annotations of the cluster's default class; Kubernetes' own admission still heeds both ("Storage Classes")."""
 SETTING = "--scratch-storage-class (scratch.storageClass in the chart's values)"
 
 
@@ -19,17 +18,12 @@ async def scratch_findings(objects: Objects, scratch: Scratch) -> Sequence[Loss]
             return ()
         message = f"Workers' scratch volumes are to be of this class, but there is none: make it, or change {SETTING}."
         return (_blocker(f"storage class {name}", message),)
-    if any(_is_default(each) for each in await objects.list_all(STORAGE_CLASS)):
+    if any(is_default(each) for each in await objects.list_all(STORAGE_CLASS)):
         return ()
     message = (
         f"The cluster has none for workers' scratch volumes: mark a class as the default, or name one by {SETTING}."
     )
     return (_blocker("default storage class", message),)
-
-
-def _is_default(found: Object) -> bool:
-    annotations = found["metadata"].get("annotations") or {}
-    return any(annotations.get(key) == "true" for key in DEFAULT_CLASS)
 
 
 def _blocker(subject: str, message: str) -> Loss:

@@ -21,7 +21,14 @@ from thresher.operator.kinds import (
 )
 from thresher.operator.settings import Scratch, Worker
 from thresher.targets.harvester.objects import CLAIM, Kind, Object
+from thresher.targets.harvester.volumes import VolumeFacts
+from thresher.transfer.layout import DRIVERS
 
+LEDGERS = GIB // 16
+"""Room for the ledgers of volumes, of some kilobytes each, and for the file system. Claims are in whole GiB."""
+DEVICES = "/dev/thresher"
+"""Where a worker finds the volumes that it writes, each under its claim's UID: a ledger, which has the device's name,
+is then never one of another volume."""
 RESTARTS = 6
 """``backoffLimit``: Kubernetes' own default. A worker tries again by itself before it ends with an error."""
 NON_ROOT = 65532
@@ -52,10 +59,18 @@ def _asked(obj: Object) -> Object:
     return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": meta, **rest}
 
 
-def scratch_size(vm: SourceVM, scratch: Scratch) -> Bytes:
-    """How large the worker's volume is: what the disks can come to, and room for the file system."""
-    disks = sum(disk.capacity or Bytes(GIB) for disk in vm.disks)
-    return Bytes(math.ceil(disks * scratch.factor))
+def scratch_size(vm: SourceVM, scratch: Scratch, *, volumes: bool = False) -> Bytes:
+    """How large the worker's volume is: what the disks can come to, and room for the file system.
+
+    Args:
+        vm: the source VM.
+        scratch: how it is made.
+        volumes: whether disks are written to volumes. What remains is their ledgers, which are small, and copies of
+            images that only qemu-img reads, where their source cannot be read at random places.
+    """
+    on_it = [disk for disk in vm.disks if not volumes or disk.format in DRIVERS]
+    disks = sum(disk.capacity or Bytes(GIB) for disk in on_it)
+    return Bytes(math.ceil(disks * scratch.factor) + (LEDGERS if volumes else 0))
 
 
 def owner(vmi: Object) -> Object:
@@ -137,10 +152,11 @@ def scratch_claim(vmi: Object, size: Bytes, scratch: Scratch) -> Object:
     return _object(CLAIM, vmi, spec=spec)
 
 
-def job(vmi: Object, worker: Worker, rate: Bytes | None = None) -> Object:
+def job(vmi: Object, worker: Worker, rate: Bytes | None = None, volumes: Sequence[VolumeFacts] = ()) -> Object:
     """The Job: one Pod, whose scratch survives it: another Job of the same import goes on from there.
 
     It begins with ``rate``, so that no byte comes too fast before it has heard of a newer one.
+    What ``volumes`` has it writes in place, and serves nothing.
     """
     pod: Object = {
         "metadata": {"labels": {IMPORT_LABEL: vmi["metadata"]["uid"], "app.kubernetes.io/name": "thresher-worker"}},
@@ -154,8 +170,8 @@ def job(vmi: Object, worker: Worker, rate: Bytes | None = None) -> Object:
                 "fsGroup": NON_ROOT,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [_container(vmi, worker, rate)],
-            "volumes": _volumes(vmi),
+            "containers": [_container(vmi, worker, rate, volumes)],
+            "volumes": _volumes(vmi, volumes),
         },
     }
     made = _object(JOB, vmi, spec={"backoffLimit": RESTARTS, "completions": 1, "parallelism": 1, "template": pod})
@@ -163,14 +179,16 @@ def job(vmi: Object, worker: Worker, rate: Bytes | None = None) -> Object:
     return made
 
 
-def _container(vmi: Object, worker: Worker, rate: Bytes | None) -> Object:
+def _container(vmi: Object, worker: Worker, rate: Bytes | None, volumes: Sequence[VolumeFacts]) -> Object:
     meta = vmi["metadata"]
     arguments = ["worker", "-f", f"{CONFIG}/manifests.yaml", "--scratch", SCRATCH]
     arguments += ["--token-file", f"{CONFIG}/token"]
     arguments += ["--report-configmap", f"{meta['namespace']}/{name_of(meta['uid'])}"]
     if rate is not None:
         arguments += ["--bandwidth", str(rate)]
-    return {
+    for volume in volumes:
+        arguments += ["--volume", f"{volume.key}={DEVICES}/{volume.uid}"]
+    container: Object = {
         "name": "worker",
         "image": worker.image,
         "args": arguments,  # to the image's own entry point
@@ -193,10 +211,16 @@ def _container(vmi: Object, worker: Worker, rate: Bytes | None) -> Object:
             {"name": "tmp", "mountPath": TEMPORARY},
         ],
     }
+    if volumes:
+        devices = [{"name": volume.name, "devicePath": f"{DEVICES}/{volume.uid}"} for volume in volumes]
+        container |= {"ports": [], "volumeDevices": devices}
+    return container
 
 
-def _volumes(vmi: Object) -> list[Object]:
+def _volumes(vmi: Object, volumes: Sequence[VolumeFacts]) -> list[Object]:
+    written = [{"name": volume.name, "persistentVolumeClaim": {"claimName": volume.name}} for volume in volumes]
     return [
+        *written,
         {"name": "config", "secret": {"secretName": name_of(vmi["metadata"]["uid"])}},
         {"name": "scratch", "persistentVolumeClaim": {"claimName": name_of(vmi["metadata"]["uid"])}},
         {"name": "tmp", "emptyDir": {}},

@@ -61,7 +61,7 @@ class Undoing:
 
     async def _sweep(self) -> tuple[Memory, Held | None]:
         await remove_worker(self.tools, self.spec)
-        if any(not lost for lost in await _pods(self.tools, self.spec)):
+        if any(not lost for lost in await _lost(self.tools, self.spec)):
             return self.memory, Held(
                 "CleaningUp", "The worker is ended, so that it makes no more copies at the source."
             )
@@ -98,15 +98,15 @@ async def free_slot(tools: Tools, spec: ImportSpec) -> bool:
     A Job that was deleted is there until its Pods are not.
     """
     if tools.slots.holds(spec.uid) and await tools.kube.get(JOB, spec.namespace, name_of(spec.uid)) is not None:
-        pods = await _pods(tools, spec)
-        if not pods or not all(pods):
+        lost = await _lost(tools, spec)
+        if not lost or not all(lost):
             return False
     tools.slots.give_back(spec.uid)
     tools.bandwidth.ends(spec.uid)
     return True
 
 
-async def _pods(tools: Tools, spec: ImportSpec) -> list[bool]:
+async def _lost(tools: Tools, spec: ImportSpec) -> list[bool]:
     """For each Pod of the worker whether it is lost: its node does not answer, so it is not waited for."""
     pods = await tools.kube.list_all(POD, spec.namespace, labels=f"{IMPORT_LABEL}={spec.uid}")
     ends = [pod["metadata"].get("deletionTimestamp") for pod in pods]

@@ -154,7 +154,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "CopiedDisk": ("One file is the contents of several disks: each gets a copy.", "Reckon with the whole size."),
     "UnattachedDisk": ("The package has a disk that no VM uses.", "Import it by itself if it is needed."),
     "DiskWithoutBacking": ("Nothing says where the disk's contents are.", "Detach it, or export the VM again."),
-    "DiskSizeUnknown": ("A blank disk has no size.", "Set its capacity at the source."),
+    "DiskSizeUnknown": (
+        "A disk whose volume is made beforehand has no size: a blank one, or with diskMode volume any.",
+        "Set its capacity at the source; of one that is not blank, diskMode image finds it out.",
+    ),
     "DiskBusUnknown": ("The source states no bus for the disk.", "Set defaultDiskBusType if the guest needs another."),
     "DiskBusChanged": (
         "KubeVirt has no such disk bus, so the guest sees another.",

@@ -133,7 +133,10 @@ KOREAN: dict[str, tuple[str, str]] = {
     "CopiedDisk": ("한 파일이 여러 디스크의 내용이어서 각각 사본을 받습니다.", "전체 크기를 감안하십시오."),
     "UnattachedDisk": ("패키지에 어느 VM도 쓰지 않는 디스크가 있습니다.", "필요하면 따로 가져오십시오."),
     "DiskWithoutBacking": ("디스크의 내용이 어디 있는지 알 수 없습니다.", "분리하거나 VM을 다시 내보내십시오."),
-    "DiskSizeUnknown": ("빈 디스크의 크기가 없습니다.", "원본에서 용량을 설정하십시오."),
+    "DiskSizeUnknown": (
+        "볼륨을 미리 만드는 디스크의 크기가 없습니다: 빈 디스크, 또는 diskMode volume의 모든 디스크입니다.",
+        "원본에서 용량을 설정하십시오. 빈 디스크가 아니면 diskMode image가 크기를 알아냅니다.",
+    ),
     "DiskBusUnknown": (
         "원본에 디스크의 버스가 없습니다.",
         "게스트에 다른 버스가 필요하면 defaultDiskBusType을 설정하십시오.",

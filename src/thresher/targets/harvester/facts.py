@@ -13,6 +13,8 @@ from thresher.targets.manifests import Backend, ImageRef
 from thresher.targets.manifests.values import IMPORT_UID
 
 _NONE = Bytes(0)
+DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+"""The annotations of the cluster's default class; Kubernetes' own admission still heeds both ("Storage Classes")."""
 LONGHORN = "driver.longhorn.io"
 DISK_KEY = "thresher.harvesterhci.io/disk"
 """Our annotation on an image: which disk it was made of."""
@@ -115,6 +117,12 @@ def backend_of(storage_class: Object) -> Backend:
     parameters = storage_class.get("parameters") or {}
     first = storage_class.get("provisioner") == LONGHORN and parameters.get("dataEngine") == "v1"
     return Backend.BACKING_IMAGE if first else Backend.CDI
+
+
+def is_default(storage_class: Object) -> bool:
+    """Whether claims that name no class take this one."""
+    annotations = storage_class["metadata"].get("annotations") or {}
+    return any(annotations.get(key) == "true" for key in DEFAULT_CLASS)
 
 
 def belongs_to(obj: Object, uid: str) -> bool:

@@ -8,7 +8,7 @@ from thresher.model.quantity import bytes_of_quantity
 from thresher.model.spec import ImportSpec
 from thresher.model.units import Bytes, gib_of_bytes, human
 from thresher.model.vm import Loss, Severity, SourceVM
-from thresher.targets.harvester.facts import belongs_to
+from thresher.targets.harvester.facts import belongs_to, is_default
 from thresher.targets.harvester.objects import IMAGE, MACHINE, NETWORK, QUOTA, STORAGE_CLASS, Object, Objects
 from thresher.targets.manifests import Download, findings, image, is_blank
 from thresher.targets.manifests.plan import attachable_nics, memory, storage_class
@@ -43,6 +43,10 @@ class HarvesterPreflight:
         for name in sorted(wanted - {None, ""}, key=str):
             if await self._objects.get(STORAGE_CLASS, "", str(name)) is None:
                 yield _blocker("StorageClassMissing", f"storage class {name}", "There is no such class: make it.")
+        unnamed = any(storage_class(spec, disk) is None for disk in vm.disks)
+        if spec.writes_volumes and unnamed and not any(map(is_default, await self._objects.list_all(STORAGE_CLASS))):
+            message = "The cluster has none for disks that no class is named for: mark a class, or set storageClass."
+            yield _blocker("StorageClassMissing", "default storage class", message)
 
     async def _networks(self, spec: ImportSpec, vm: SourceVM) -> AsyncIterator[Loss]:
         wanted = {nic.destination for nic in attachable_nics(spec, vm) if nic.destination is not None}
@@ -61,6 +65,8 @@ class HarvesterPreflight:
                 "It is left alone: choose another name with targetName, or remove it."
             )
             yield _blocker(NAME_TAKEN, f"VM {name}", message)
+        if spec.writes_volumes:
+            return  # no image is made
         wanted = {
             str(_spec(image(spec, vm, index, Download("")))["displayName"]): disk.key
             for index, disk in enumerate(vm.disks)

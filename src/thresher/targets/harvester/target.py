@@ -20,6 +20,7 @@ from thresher.targets.harvester.facts import (
     machine_message,
 )
 from thresher.targets.harvester.objects import CLAIM, IMAGE, MACHINE, STORAGE_CLASS, Object, Objects
+from thresher.targets.harvester.volumes import VolumeFacts, volume_facts
 from thresher.targets.manifests import Backend, Download, ImageRef, claim_name, image, is_blank, virtual_machine
 from thresher.targets.manifests.plan import storage_class
 from thresher.targets.manifests.values import IMPORT_UID
@@ -53,6 +54,11 @@ class HarvesterTarget:
         found = await self._objects.list_all(IMAGE, spec.namespace, labels=f"{IMPORT_UID}={spec.uid}")
         return tuple(image_facts(item) for item in found)
 
+    async def volumes(self, spec: ImportSpec) -> tuple[VolumeFacts, ...]:
+        """Every volume that the import made to be written in place. Raises TargetError."""
+        found = await self._objects.list_all(CLAIM, spec.namespace, labels=f"{IMPORT_UID}={spec.uid}")
+        return tuple(volume_facts(item) for item in found)
+
     async def submit(self, spec: ImportSpec, vm: SourceVM, index: int, source: Source, *, attempt: int) -> None:
         """Make the image of disk ``index``; each attempt is another object. Raises TargetError."""
         disk = vm.disks[index]
@@ -65,7 +71,7 @@ class HarvesterTarget:
         await self._objects.delete(IMAGE, spec.namespace, found.name, uid=found.uid)
 
     async def create_vm(self, spec: ImportSpec, vm: SourceVM, made: Mapping[str, ImageFacts]) -> None:
-        """Make the VM of its images, by disk key.
+        """Make the VM of its images, by disk key; with diskMode volume there are none.
 
         Raises:
             TargetError: a VM of that name is there and not ours, or Harvester refused it.
@@ -78,7 +84,7 @@ class HarvesterTarget:
                 "It is left alone: choose another name with targetName, or remove it."
             )
         if found is None:
-            await self._objects.apply(virtual_machine(spec, vm, _refs(vm, made)), MACHINE)
+            await self._objects.apply(virtual_machine(spec, vm, _refs(spec, vm, made)), MACHINE)
 
     async def vm_state(self, spec: ImportSpec, vm: SourceVM) -> VmState:
         """What is there under the new VM's name. Raises TargetError."""
@@ -92,9 +98,10 @@ class HarvesterTarget:
         return VmState(exists=True, running=running, message=message, alive=agent_connected(found))
 
     async def discard(self, spec: ImportSpec, vm: SourceVM | None, *, keep_ready: bool = False) -> bool:
-        """Remove the VM, the volumes and the images of this import (finished ones on request not); whether all is gone.
+        """Remove the VM, the volumes and the images of this import; whether all is gone.
 
-        Images go last: Harvester refuses to delete one that a volume still uses.
+        On request finished images stay, and volumes that are written in place and that no VM was made of. Images go
+        last: Harvester refuses to delete one that a volume still uses.
 
         Raises:
             TargetError: something cannot be removed, or the new VM runs, in which case nothing is.
@@ -109,6 +116,9 @@ class HarvesterTarget:
             await self._objects.delete(MACHINE, spec.namespace, machine["metadata"]["name"])
         images = await self.images(spec)
         claims = await self._claims(spec, vm, images)
+        if keep_ready and spec.writes_volumes:
+            kept = {found.name for found in await self.volumes(spec) if not found.handed_over}
+            claims = [name for name in claims if name not in kept]
         if machines:
             return False  # its volumes are in use until it is gone
         for claim in claims:
@@ -159,5 +169,5 @@ def numbered(made: Object, key: str, attempt: int) -> Object:
     }
 
 
-def _refs(vm: SourceVM, made: Mapping[str, ImageFacts]) -> list[ImageRef | None]:
-    return [None if is_blank(disk) else made[disk.key].ref for disk in vm.disks]
+def _refs(spec: ImportSpec, vm: SourceVM, made: Mapping[str, ImageFacts]) -> list[ImageRef | None]:
+    return [None if is_blank(disk) or spec.writes_volumes else made[disk.key].ref for disk in vm.disks]

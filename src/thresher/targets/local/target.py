@@ -92,7 +92,7 @@ class LocalTarget:
     def _create(self, spec: ImportSpec, vm: SourceVM) -> None:
         disks = self._disks(spec, vm)
         refs = [
-            None if manifests.is_blank(disk) else _image_ref(spec, disk.key, path)
+            None if manifests.is_blank(disk) or spec.writes_volumes else _image_ref(spec, disk.key, path)
             for disk, path in zip(vm.disks, disks, strict=True)
         ]
         objects = [
@@ -100,6 +100,8 @@ class LocalTarget:
             for index, ref in enumerate(refs)
             if ref is not None
         ]
+        if spec.writes_volumes:
+            objects += [manifests.volume(spec, vm, index) for index in range(len(vm.disks))]
         objects.append(manifests.virtual_machine(spec, vm, refs))
         home = self.home(spec, vm)
         _write(home / "manifests.yaml", manifests.to_yaml(objects))

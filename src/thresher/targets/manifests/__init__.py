@@ -8,7 +8,7 @@ harvester-vm), the webhooks of harvester/harvester, and KubeVirt's API reference
 """
 
 from thresher.targets.manifests.findings import findings
-from thresher.targets.manifests.images import claim_name, image, is_blank, volume_claim_templates
+from thresher.targets.manifests.images import claim_name, image, is_blank, volume, volume_claim_templates
 from thresher.targets.manifests.machine import virtual_machine
 from thresher.targets.manifests.stream import to_yaml
 from thresher.targets.manifests.values import JSON, Backend, Download, ImageRef, Manifest
@@ -25,5 +25,6 @@ __all__ = [
     "is_blank",
     "to_yaml",
     "virtual_machine",
+    "volume",
     "volume_claim_templates",
 ]

@@ -146,6 +146,9 @@ def _disks(spec: ImportSpec, vm: SourceVM) -> Iterator[Loss]:
         if is_blank(disk) and not disk.capacity:
             message = "The disk is blank and no size is stated for it: set its capacity at the source."
             yield _blocker("DiskSizeUnknown", subject, message)
+        elif spec.writes_volumes and not disk.capacity:
+            message = "Its size is not stated, so no volume can be made for it beforehand: use diskMode image."
+            yield _blocker("DiskSizeUnknown", subject, message)
         if disk.bus is Bus.UNKNOWN:
             message = f"The source states no bus for it, so the guest sees it on {bus.value} (defaultDiskBusType)."
             yield Loss("DiskBusUnknown", subject, message)

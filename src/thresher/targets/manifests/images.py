@@ -77,6 +77,17 @@ def volume_claim_templates(spec: ImportSpec, vm: SourceVM, images: Sequence[Imag
     ]
 
 
+def volume(spec: ImportSpec, vm: SourceVM, index: int) -> Manifest:
+    """The claim of disk ``index``, as Harvester makes one of a volume without an image; the import does not own it."""
+    claim = _claim(spec, vm.disks[index], None)
+    metadata: dict[str, JSON] = {
+        "name": volume_name(spec.uid, vm.disks[index].key),
+        "namespace": spec.namespace,
+        "labels": {IMPORTED: "true", IMPORT_UID: spec.uid},
+    }
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim["spec"]}
+
+
 def _claim(spec: ImportSpec, disk: Disk, made: ImageRef | None) -> Manifest:
     size = made.size if made is not None else disk.capacity or Bytes(0)
     metadata: dict[str, JSON] = {"name": claim_name(spec, disk, made)}
