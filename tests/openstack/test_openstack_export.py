@@ -223,6 +223,6 @@ def test_a_sweep_waits_for_what_is_half_made(cloud: OpenstackCloud, tmp_path: Pa
         lab.cancelled_when(lambda: lab.copies().get(kind) == half)
         with pytest.raises(SourceError):
             lab.with_policy(CopyPolicy(looks=2, every_s=0.1)).swept()
-        assert lab.copies()[kind] == half
+        assert lab.left() != [], "it is in use"
     lab.swept()
     assert lab.left() == []
