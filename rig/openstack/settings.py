@@ -14,6 +14,8 @@ HOST = "rig"
 """The host's name in the databases, the same on every machine, so that the templates fit anywhere."""
 NEVER_S = 1_000_000
 """A service whose heartbeat is late, as on a busy machine, is not taken for dead."""
+PLENTY = 100_000
+"""Of a quota that no test means to meet, as all tests of a session have one project."""
 
 Section = Mapping[str, object]
 
@@ -117,6 +119,9 @@ def _cinder(folder: Path, ports: Ports) -> dict[str, Section]:
             "glance_api_servers": ports.url("glance"),
             "api_paste_config": f"{folder}/etc/cinder-api-paste.ini",
             "image_conversion_dir": f"{folder}/data/cinder/conversion",
+            "quota_volumes": PLENTY,
+            "quota_snapshots": PLENTY,
+            "quota_gigabytes": PLENTY,
             "report_interval": 2,
             "service_down_time": NEVER_S,
             "periodic_interval": 10,
