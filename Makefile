@@ -48,9 +48,12 @@ chaos: rig ## CHAOS_FAULTS (200) faults of CHAOS_SEED while imports run (about a
 fuzz: setup ## every fuzz target for FUZZ_SECONDS (60) each
 	@scripts/fuzz.sh
 
-bench-convert: ## thresher convert against curl and qemu-img, side by side (some minutes, 6 GB)
-	@scripts/setup.sh $(APT_BENCH)
-	@$(PY) -m benchmarks.convert
+bench: rig ## everything measured next to its rivals (25 minutes, 12 GB); BENCH_ROUNDS=3 BENCH_ONLY=convert,serve,...
+	@scripts/setup.sh $(APT_BENCH) $(APT_GUEST)
+	@$(PY) -m benchmarks $(if $(BENCH_ROUNDS),--rounds $(BENCH_ROUNDS)) $(if $(BENCH_ONLY),--only $(BENCH_ONLY)) $(BENCH_FLAGS)
+
+bench-convert: ## thresher convert against curl and qemu-img alone
+	@$(MAKE) --no-print-directory bench BENCH_ONLY=convert
 
 bench-inventory: rig ## 10,000 VMs of a simulated vCenter read in pages, next to one by one (some minutes)
 	@$(PY) -m benchmarks.inventory
