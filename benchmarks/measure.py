@@ -143,9 +143,10 @@ def watching(watch: Watch) -> Iterator[Watch]:
 def allocated(folder: Path) -> int:
     """What the files in a folder take on the disk, holes left out."""
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):  # it was removed meanwhile
-            total += path.stat().st_blocks * SECTOR if path.is_file() else 0
+    for place, _, names in os.walk(folder):  # which passes over folders that were removed meanwhile
+        for name in names:
+            with suppress(OSError):  # likewise
+                total += Path(place, name).stat().st_blocks * SECTOR
     return total
 
 

@@ -28,10 +28,10 @@ def benched(section: str, tmp_path: Path, rounds: int = 2) -> tuple[dict[str, An
 
 @pytest.mark.parametrize("section", ["convert", "serve"])
 def test_every_way_makes_the_same_bytes_and_is_told(section: str, tmp_path: Path) -> None:
-    written, printed = benched(section, tmp_path)
+    written, printed = benched(section, tmp_path, rounds=2)
     taken = Taken.from_json(written)
     assert taken.rounds == 2
-    assert taken.as_json() == written
+    assert json.loads(json.dumps(taken.as_json())) == written
     for row in taken.section.rows:
         assert row.missing or len(row.runs) == 2, row.name
         assert row.name in printed

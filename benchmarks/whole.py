@@ -1,0 +1,226 @@
+"""The whole import, from the open source to the image that Harvester has: Thresher's ways and the add-on's."""
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks import data
+from benchmarks.bench import Bench
+from benchmarks.figures import Row, Run, Section, Target
+from benchmarks.manifests import inventory, source, text, vm_import
+from benchmarks.measure import Watch, allocated, in_turn, settle, watching
+from rig import disks, nginx
+from rig.harvester import DEFAULT_CLASS, Harvester, eventually, simulated_harvester
+from rig.harvester.kinds import CLAIMS, IMAGES, NAMESPACES, PODS
+from rig.harvester.samples import condition, image
+from rig.kube import KubeCluster, kube_cluster
+from rig.operator import Operator, apply, get, install_crds, network, running_operator
+from rig.vcenter import VCenter, vcenter
+from rig.vcenter.client import connected, find, ready
+from rig.vcenter.client import disks as disks_of
+from thresher.model.units import GIB, MIB
+
+VM = "bench"
+IMAGE_MODE, ADDON = "thresher, image mode", "the add-on's way: download, qemu-img, serve plain"
+TARGETS = (
+    Target("image mode: time of the add-on's way", IMAGE_MODE, "wall", 0.5, ADDON),
+    Target("image mode: peak scratch to data", IMAGE_MODE, "scratch", 1.02, IMAGE_MODE, "data"),
+    Target("image mode: peak memory of the worker", IMAGE_MODE, "memory", 96 * MIB),
+)
+MOVERS = ("-m thresher worker", "curl ", "qemu-img ")
+"""What the processes that move a disk from the source have in their command lines."""
+PARTS = (*MOVERS, "-m thresher operator", "downloader", "nginx")
+"""Likewise all that takes part, but for the rig's vCenter, API server and etcd."""
+SENT = re.compile(r"was sent to \S+: (\d+) bytes")
+"""What the disk server logs of each answer."""
+PATIENCE_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What runs.
+
+    Attributes:
+        disk: the raw disk that must come out.
+    """
+
+    cluster: KubeCluster
+    harvester: Harvester
+    operator: Operator
+    vc: VCenter
+    disk: Path
+
+    def scratch(self) -> int:
+        """What lies in volumes with file systems, in bytes: those of disks are block devices."""
+        volumes = self.harvester.root / "volumes"
+        return sum(allocated(path) for path in volumes.iterdir() if path.is_dir())
+
+
+def image_is_ready(on: Stage, namespace: str) -> bool:
+    """Whether Harvester has the image, whole."""
+    found = on.harvester.kube.list(IMAGES, namespace)["items"]
+    for each in found:
+        dead = condition(each, "RetryLimitExceeded")
+        assert dead.get("status") != "True", dead
+    return any(condition(each, "Imported").get("status") == "True" for each in found)
+
+
+@contextmanager
+def stage(folder: Path, stream: Path, disk: Path, shape: data.Shape) -> Iterator[Stage]:
+    """Start everything."""
+    with (
+        vcenter(inventory(stream, shape, VM)) as vc,
+        kube_cluster() as cluster,
+        simulated_harvester(cluster) as harvester,
+    ):
+        install_crds(cluster)
+        with running_operator(cluster, folder) as operator:
+            yield Stage(cluster, harvester, operator, vc, disk)
+
+
+def measure(bench: Bench) -> Section:
+    """Every way in turn, each in a namespace of its own."""
+    disks.require("curl", "qemu-img", "nginx")
+    shape = bench.sizes.disk
+    stream, disk = data.stream(shape), data.raw(shape)
+    with bench.work(shape.data) as work, stage(work, stream, disk, shape) as on:
+        ways: dict[str, Callable[[], Run]] = {
+            IMAGE_MODE: partial(by_thresher, on, image_is_ready),
+            ADDON: partial(by_addon, on),
+        }
+        runs = in_turn(ways, bench.rounds, bench.say)
+    about = (
+        f"A VM with one disk of {shape} goes from the simulated vCenter (over TLS) into the simulated Harvester: from"
+        " the open source until the image is ready there, with Longhorn's SHA-512 of the whole image, which is the same for"
+        " each image. The add-on's way has no operator here: its steps follow each other at once. CPU is that of all"
+        " that takes part, Harvester's download included; memory that of the process that moves the disk."
+    )
+    return Section(
+        "whole",
+        "The whole import",
+        about,
+        tuple(Row(name, done) for name, done in runs.items()),
+        TARGETS,
+        ("wall", "scratch"),
+    )
+
+
+def by_thresher(on: Stage, done: Callable[[Stage, str], bool], **spec: Any) -> Run:
+    """One import, applied once the source is ready.
+
+    Args:
+        on: what runs.
+        done: whether the import in that namespace has got where the clock stops.
+        spec: added to the import's.
+    """
+    with _namespace(on) as namespace:
+        apply(on.cluster, text(source(on.vc, namespace)))
+        eventually(lambda: _source_is_ready(on, namespace), seconds=PATIENCE_S, what="the source is not ready")
+
+        def go() -> None:
+            apply(on.cluster, text([vm_import(VM, namespace, **spec)]))
+            eventually(lambda: done(on, namespace), seconds=PATIENCE_S, what=on.operator.log.read_text()[-4000:])
+
+        run = _measured(on, go)
+        _check(on, namespace)
+        return {**run, "image_wire": float(_sent(on, namespace))}
+
+
+def by_addon(on: Stage) -> Run:
+    """What Harvester's vm-import-controller does, step by step.
+
+    It exports the VM (``ExportVm``), downloads each VMDK into its volume, converts each with ``qemu-img convert``, and
+    serves the raw files plainly to VirtualMachineImages (harvester/vm-import-controller: pkg/source/vmware, pkg/qemu).
+    """
+    with _namespace(on) as namespace, nginx.serve(_volume(on, namespace)) as site:
+        folder = _volume(on, namespace)
+        run = _measured(on, partial(_addon_steps, on, namespace, folder, site))
+        _check(on, namespace)
+        eventually(lambda: site.sent() > on.disk.stat().st_size, what="nginx has not told what it sent")
+        return {**run, "image_wire": float(site.sent())}
+
+
+def _addon_steps(on: Stage, namespace: str, folder: Path, site: nginx.Site) -> None:
+    with connected(on.vc) as si:
+        lease = ready(find(si, f"/DC0/vm/{VM}").ExportVm())
+        for number, item in enumerate(disks_of(lease)):
+            command = ["curl", "-sSfk", "-o", str(folder / f"{number}.vmdk"), item.url]
+            subprocess.run(command, check=True)
+        lease.HttpNfcLeaseComplete()
+    for vmdk in sorted(folder.glob("*.vmdk")):
+        raw = vmdk.with_suffix(".img")
+        subprocess.run(["qemu-img", "convert", "-f", "vmdk", "-O", "raw", str(vmdk), str(raw)], check=True)
+        on.harvester.kube.create(IMAGES, image(namespace, f"disk-{vmdk.stem}", site.http + raw.name))
+    eventually(lambda: image_is_ready(on, namespace), seconds=PATIENCE_S, what="the image is not ready")
+
+
+def _measured(on: Stage, go: Callable[[], None]) -> Run:
+    """What it takes to do it."""
+    on.vc.reset_log()
+    settle()
+    watch = Watch(os.getpid(), on.scratch)
+    watch.begin()
+    began = time.perf_counter()
+    with watching(watch):
+        go()
+        wall = time.perf_counter() - began
+    return {
+        "wall": wall,
+        "cpu": sum(one.cpu for one in watch.of(*PARTS)),
+        "memory": float(max(one.memory for one in watch.of(*MOVERS))),
+        "scratch": float(watch.peak),
+        "data": float(on.disk.stat().st_blocks * 512),
+        "source_wire": float(on.vc.log().bytes),
+    }
+
+
+@contextmanager
+def _namespace(on: Stage) -> Iterator[str]:
+    """A namespace with the network; at the end it goes, with all in it, and the next begins with the same room."""
+    name = f"bench-{time.monotonic_ns()}"
+    on.harvester.kube.create(NAMESPACES, {"metadata": {"name": name}})
+    apply(on.cluster, network("vlan1", name))
+    yield name
+    for kind in ("virtualmachineimport.migration", "vm", "virtualmachineimage"):
+        on.cluster.kubectl("delete", kind, "--all", "-n", name, "--timeout=120s")
+    on.cluster.kubectl("delete", "namespace", name, "--timeout=120s")
+    eventually(lambda: on.scratch() == 0, seconds=120, what=f"{name} leaves something in volumes")
+
+
+def _source_is_ready(on: Stage, namespace: str) -> bool:
+    found = get(on.cluster, "vmwaresource.migration", namespace, "vcenter") or {}
+    return bool((found.get("status") or {}).get("status") == "clusterReady")
+
+
+def _volume(on: Stage, namespace: str) -> Path:
+    """A volume with a file system, as a worker has one: the add-on's room for VMDKs and raw files."""
+    room = (2 * on.disk.stat().st_size + GIB) // MIB
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": DEFAULT_CLASS,
+        "resources": {"requests": {"storage": f"{room}Mi"}},
+    }
+    on.harvester.kube.ensure(CLAIMS, {"metadata": {"name": "addon", "namespace": namespace}, "spec": spec})
+    eventually(lambda: on.harvester.disk_bytes(namespace, "addon").is_dir(), what="the volume is not there")
+    return on.harvester.disk_bytes(namespace, "addon")
+
+
+def _check(on: Stage, namespace: str) -> None:
+    """What Harvester has is the disk."""
+    for each in on.harvester.kube.list(IMAGES, namespace)["items"]:
+        difference = disks.difference(on.harvester.image_bytes(namespace, each["metadata"]["name"]), on.disk)
+        assert not difference, difference
+
+
+def _sent(on: Stage, namespace: str) -> int:
+    """What the workers say that they sent."""
+    pods = on.harvester.kube.list(PODS, namespace)["items"]
+    logs = [on.harvester.pod_log(namespace, pod["metadata"]["name"]) for pod in pods]
+    return sum(int(sent) for log in logs for sent in SENT.findall(log))
