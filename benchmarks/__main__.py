@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import convert, serve, whole
+from benchmarks import convert, fourdisks, serve, whole
 from benchmarks.bench import SIZES, Bench
 from benchmarks.figures import Section, Taken
 from benchmarks.machine import facts
@@ -20,6 +20,7 @@ from rig.golang import cache_dir
 
 SECTIONS: Mapping[str, Callable[[Bench], Section]] = {
     "convert": convert.measure,
+    "disks": fourdisks.measure,
     "whole": whole.measure,
     "serve": serve.measure,
 }

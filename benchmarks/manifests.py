@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import Shape
+from benchmarks.data import Shape
 from rig.vcenter import Datacenter, Disk, Inventory, Nic, VCenter, Vm
 
 API = "migration.harvesterhci.io/v1beta1"

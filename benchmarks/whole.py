@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import data
+from benchmarks import addon, data
 from benchmarks.bench import Bench
 from benchmarks.figures import Row, Run, Section, Target
 from benchmarks.manifests import inventory, source, text, vm_import
@@ -23,8 +22,6 @@ from rig.harvester.samples import condition, image
 from rig.kube import KubeCluster, kube_cluster
 from rig.operator import Operator, apply, get, install_crds, network, running_operator
 from rig.vcenter import VCenter, vcenter
-from rig.vcenter.client import connected, find, ready
-from rig.vcenter.client import disks as disks_of
 from thresher.model.units import GIB, MIB
 
 VM = "bench"
@@ -98,8 +95,8 @@ def measure(bench: Bench) -> Section:
         runs = in_turn(ways, bench.rounds, bench.say)
     about = (
         f"A VM with one disk of {shape} goes from the simulated vCenter (over TLS) into the simulated Harvester: from"
-        " the open source until the image is ready there, with Longhorn's SHA-512 of the whole image, which is the same for"
-        " each image. The add-on's way has no operator here: its steps follow each other at once. CPU is that of all"
+        " the open source until the image is ready there, with Longhorn's SHA-512 of the whole image, the same for each"
+        " image. The add-on's way has no operator here: its steps follow each other at once. CPU is that of all"
         " that takes part, Harvester's download included; memory that of the process that moves the disk."
     )
     return Section(
@@ -134,11 +131,7 @@ def by_thresher(on: Stage, done: Callable[[Stage, str], bool], **spec: Any) -> R
 
 
 def by_addon(on: Stage) -> Run:
-    """What Harvester's vm-import-controller does, step by step.
-
-    It exports the VM (``ExportVm``), downloads each VMDK into its volume, converts each with ``qemu-img convert``, and
-    serves the raw files plainly to VirtualMachineImages (harvester/vm-import-controller: pkg/source/vmware, pkg/qemu).
-    """
+    """Download all, convert all, and serve all plainly to VirtualMachineImages."""
     with _namespace(on) as namespace, nginx.serve(_volume(on, namespace)) as site:
         folder = _volume(on, namespace)
         run = _measured(on, partial(_addon_steps, on, namespace, folder, site))
@@ -148,16 +141,9 @@ def by_addon(on: Stage) -> Run:
 
 
 def _addon_steps(on: Stage, namespace: str, folder: Path, site: nginx.Site) -> None:
-    with connected(on.vc) as si:
-        lease = ready(find(si, f"/DC0/vm/{VM}").ExportVm())
-        for number, item in enumerate(disks_of(lease)):
-            command = ["curl", "-sSfk", "-o", str(folder / f"{number}.vmdk"), item.url]
-            subprocess.run(command, check=True)
-        lease.HttpNfcLeaseComplete()
-    for vmdk in sorted(folder.glob("*.vmdk")):
-        raw = vmdk.with_suffix(".img")
-        subprocess.run(["qemu-img", "convert", "-f", "vmdk", "-O", "raw", str(vmdk), str(raw)], check=True)
-        on.harvester.kube.create(IMAGES, image(namespace, f"disk-{vmdk.stem}", site.http + raw.name))
+    addon.download(on.vc, VM, folder)
+    for raw in addon.convert(folder):
+        on.harvester.kube.create(IMAGES, image(namespace, f"disk-{raw.stem}", site.http + raw.name))
     eventually(lambda: image_is_ready(on, namespace), seconds=PATIENCE_S, what="the image is not ready")
 
 
