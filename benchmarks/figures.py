@@ -55,6 +55,7 @@ class Measure:
 MEASURES: Mapping[str, Measure] = MappingProxyType(
     {
         "wall": Measure("time", Unit.SECONDS),
+        "sent": Measure("until all was sent", Unit.SECONDS),
         "cpu": Measure("CPU", Unit.SECONDS),
         "server_cpu": Measure("server's CPU", Unit.SECONDS),
         "memory": Measure("peak memory", Unit.BYTES, peak=True),

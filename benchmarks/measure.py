@@ -98,7 +98,9 @@ class Watch:
     def look(self) -> None:
         """Look once."""
         for pid in tree(self.root):
-            one = self.seen.get(pid) or self.seen.setdefault(pid, Seen(_words(pid)))
+            one, words = self.seen.setdefault(pid, Seen("")), _words(pid)
+            if words and words != one.words:  # it began another program, whose memory is its own
+                one.words, one.memory = words, 0
             one.memory = max(one.memory, peak_of(pid))
             with suppress(OSError):
                 one.cpu = cpu_of(pid) - one.before
