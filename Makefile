@@ -55,11 +55,8 @@ bench: rig ## everything measured next to its rivals (25 minutes, 12 GB); BENCH_
 bench-convert: ## thresher convert against curl and qemu-img alone
 	@$(MAKE) --no-print-directory bench BENCH_ONLY=convert
 
-bench-inventory: rig ## 10,000 VMs of a simulated vCenter read in pages, next to one by one (some minutes)
-	@$(PY) -m benchmarks.inventory
-
-bench-plan: rig ## thresher plan of 10,000 VMs of a simulated vCenter: time, processor, memory (some minutes)
-	@$(PY) -m benchmarks.plan
+bench-inventory bench-plan: ## 10,000 VMs of a simulated vCenter: read in pages, one by one, and planned, alone
+	@$(MAKE) --no-print-directory bench BENCH_ONLY=inventory
 
 audit: setup ## known vulnerabilities of what is shipped (asks pypi.org), and bandit
 	@.venv/bin/bandit -q -c pyproject.toml -r src

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import convert, fourdisks, serve, whole
+from benchmarks import convert, fourdisks, imports, inventory, serve, whole
 from benchmarks.bench import SIZES, Bench
 from benchmarks.figures import Section, Taken
 from benchmarks.machine import facts
@@ -23,6 +23,8 @@ SECTIONS: Mapping[str, Callable[[Bench], Section]] = {
     "disks": fourdisks.measure,
     "whole": whole.measure,
     "serve": serve.measure,
+    "inventory": inventory.measure,
+    "imports": imports.measure,
 }
 
 
