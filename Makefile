@@ -48,9 +48,13 @@ chaos: rig ## CHAOS_FAULTS (200) faults of CHAOS_SEED while imports run (about a
 fuzz: setup ## every fuzz target for FUZZ_SECONDS (60) each
 	@scripts/fuzz.sh
 
-bench: rig ## everything measured next to its rivals (25 minutes, 12 GB); BENCH_ROUNDS=3 BENCH_ONLY=convert,serve,...
+bench: rig ## everything measured next to its rivals (25 minutes, 16 GB); BENCH_ROUNDS=3, BENCH_ONLY=convert,serve,..., BENCH_SAVE=1: into docs/performance.md
 	@scripts/setup.sh $(APT_BENCH) $(APT_GUEST)
-	@$(PY) -m benchmarks $(if $(BENCH_ROUNDS),--rounds $(BENCH_ROUNDS)) $(if $(BENCH_ONLY),--only $(BENCH_ONLY)) $(BENCH_FLAGS)
+	@$(PY) -m benchmarks $(if $(BENCH_ROUNDS),--rounds $(BENCH_ROUNDS)) $(if $(BENCH_ONLY),--only $(BENCH_ONLY)) \
+	  $(if $(BENCH_SAVE),--save) $(BENCH_FLAGS)
+
+performance: setup ## write the figures and plots of docs/performance.md anew from docs/performance.json
+	@$(PY) -m benchmarks.page
 
 bench-convert: ## thresher convert against curl and qemu-img alone
 	@$(MAKE) --no-print-directory bench BENCH_ONLY=convert

@@ -1,17 +1,16 @@
 """``make bench``: everything that is measured, in tables and as JSON.
 
-python -m benchmarks [--rounds 3] [--only convert,serve] [--json FILE] [--size full]
+python -m benchmarks [--rounds 3] [--only convert,serve] [--json FILE] [--size full] [--save]
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import convert, fourdisks, imports, inventory, serve, whole
+from benchmarks import convert, fourdisks, imports, inventory, page, serve, whole
 from benchmarks.bench import SIZES, Bench
 from benchmarks.figures import Section, Taken
 from benchmarks.machine import facts
@@ -43,6 +42,7 @@ def options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often every way runs")
     parser.add_argument("--only", type=chosen, default=list(SECTIONS), metavar="SECTION,...")
     parser.add_argument("--size", choices=tuple(SIZES), default="full")
+    parser.add_argument("--save", action="store_true", help="make them the figures of docs/performance.md, too")
     parser.add_argument("--json", type=Path, default=None, help="where the figures go; else into the cache")
     return parser.parse_args(words)
 
@@ -64,7 +64,9 @@ def main() -> None:
     for key in given.only:
         print(f"==> {key}", flush=True)
         taken.append(Taken(SECTIONS[key](bench), day, given.rounds, machine))
-        path.write_text(json.dumps([one.as_json() for one in taken], indent=1) + "\n", encoding="utf-8")
+        path.write_text(page.dump(taken), encoding="utf-8")
+        if given.save:
+            page.save(page.merged(page.load(page.DOCS / page.FIGURES), taken, list(SECTIONS)))
     for one in taken:
         show(one.section)
     print(", ".join(machine.values()))

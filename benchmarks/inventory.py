@@ -20,8 +20,8 @@ from thresher.model.units import GIB, MIB
 
 PAGES, FIND, PLAN = "inventory, in pages", "find one by its name", "thresher plan -o csv"
 SESSION = 4
-"""Calls that every session begins and ends with, whatever is asked in it: the service's content and Login, the service's
-content and Logout."""
+"""Calls that every session begins and ends with, whatever is asked in it: the content and Login, the content and
+Logout."""
 
 
 def singly(count: int) -> str:

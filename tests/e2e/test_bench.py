@@ -11,7 +11,6 @@ import pytest
 from benchmarks.figures import Taken
 from benchmarks.tables import cells
 
-
 ONCE = {"inventory", "imports"}
 """Sections whose figures hardly vary, or take too long for more."""
 
