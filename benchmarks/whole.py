@@ -178,7 +178,8 @@ def _measured(on: Stage, begin: Callable[[], None], sent: Callable[[], int], don
         "wall": wall,
         "sent": all_sent,
         "cpu": sum(one.cpu for one in watch.of(*PARTS)),
-        "memory": float(max(one.memory for one in watch.of(*MOVERS))),
+        # a tiny disk's curl and qemu-img may come and go between two looks
+        "memory": float(max((one.memory for one in watch.of(*MOVERS)), default=0)),
         "scratch": float(watch.peak),
         "data": float(on.disk.stat().st_blocks * 512),
         "source_wire": float(on.vc.log().bytes),
