@@ -1,5 +1,7 @@
 """What every section is given: sizes, rounds, and a place to write."""
 
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +11,9 @@ from tempfile import TemporaryDirectory
 from benchmarks.data import Shape, need_room
 from rig.golang import cache_dir
 from thresher.model.units import GIB, MIB
+
+LONGEST_S = 6 * 3600.0
+"""No run takes so long: what is older was left behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,9 @@ class Bench:
         In the cache, for /tmp may be memory.
         """
         home = cache_dir("bench")
+        for old in home.glob("work-*"):  # of a run that was killed
+            if time.time() - old.stat().st_mtime > LONGEST_S:
+                shutil.rmtree(old, ignore_errors=True)
         need_room(home, data)
         with TemporaryDirectory(dir=home, prefix="work-") as folder:
             yield Path(folder)

@@ -3,49 +3,64 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from benchmarks.figures import Taken
+from benchmarks import page
+from benchmarks.__main__ import SECTIONS
+from benchmarks.figures import Section, Taken
 from benchmarks.tables import cells
 
-ONCE = {"inventory", "imports"}
-"""Sections whose figures hardly vary, or take too long for more."""
+ROUNDS = 1
 
 
-def benched(section: str, tmp_path: Path, rounds: int = 2) -> tuple[dict[str, Any], str]:
-    """The one section's figures as they are in the JSON, and what was printed."""
-    out = tmp_path / "figures.json"
-    words = ["--size", "tiny", "--rounds", str(rounds), "--only", section, "--json", str(out)]
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Taken], str]:
+    """One run of everything with tiny disks: the figures as they are in the JSON, and what was printed."""
+    out = tmp_path_factory.mktemp("bench") / "figures.json"
+    words = ["--size", "tiny", "--rounds", str(ROUNDS), "--json", str(out)]
     done = subprocess.run(  # noqa: S603 - our own benchmark
         [sys.executable, "-m", "benchmarks", *words], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr + done.stdout
-    (taken,) = json.loads(out.read_text())
-    assert taken["section"]["key"] == section
-    assert taken["machine"]["processor"]
-    return taken, done.stdout
+    taken = page.load(out)
+    assert page.dump(taken) == out.read_text()
+    assert all(entry["machine"]["processor"] for entry in json.loads(out.read_text()))
+    return {one.section.key: one for one in taken}, done.stdout
 
 
-@pytest.mark.parametrize("section", ["convert", "disks", "whole", "serve", "inventory", "imports"])
-def test_every_way_makes_the_same_bytes_and_is_told(section: str, tmp_path: Path) -> None:
-    written, printed = benched(section, tmp_path, rounds=2)
-    taken = Taken.from_json(written)
-    assert taken.rounds == 2
-    assert json.loads(json.dumps(taken.as_json())) == written
-    for row in taken.section.rows:
-        assert row.missing or len(row.runs) == (1 if section in ONCE else 2), row.name
-        assert row.name in printed
+@pytest.fixture(params=list(SECTIONS))
+def section(request: pytest.FixtureRequest, outcome: tuple[dict[str, Taken], str]) -> Section:
+    return outcome[0][request.param].section
+
+
+def test_every_way_ran_and_every_figure_is_told(section: Section, outcome: tuple[dict[str, Taken], str]) -> None:
+    for row in section.rows:
+        assert row.missing or len(row.runs) == ROUNDS, row.name
+        assert row.name in outcome[1]
         assert all(run["wall"] > 0 for run in row.runs)
-    for target in taken.section.targets:
-        assert target.what in printed
-    assert all(len(line) == len(cells(taken.section)[0]) for line in cells(taken.section))
+    for target in section.targets:
+        assert section.reached(target) is not None
+        assert target.what in outcome[1]
+    assert {len(line) for line in cells(section)} == {len(section.measures()) + 1}
 
 
-def test_the_images_are_compared_and_a_part_of_the_bytes_is_on_the_wire(tmp_path: Path) -> None:
-    taken, printed = benched("convert", tmp_path, rounds=1)
-    assert "all outputs are the disk, byte for byte" in printed
-    scratch = {row["name"]: row["runs"][0]["scratch"] for row in taken["section"]["rows"] if row["runs"]}
+def test_the_ways_of_a_conversion_make_the_same_bytes(outcome: tuple[dict[str, Taken], str]) -> None:
+    assert "all outputs are the disk, byte for byte" in outcome[1]
+    scratch = {row.name: row.values("scratch") for row in outcome[0]["convert"].section.rows if row.runs}
     assert scratch["curl, then qemu-img, HTTP"] > scratch["thresher, HTTP"], "two steps leave the VMDK, too"
+
+
+def test_bytes_on_the_wires_are_those_of_the_ways(outcome: tuple[dict[str, Taken], str]) -> None:
+    whole = outcome[0]["whole"].section
+    image, addon = (row.runs[0] for row in whole.rows[:2])
+    assert image["source_wire"] == addon["source_wire"], "each reads the disk once"
+    assert image["image_wire"] < image["data"] * 1.05, "holes are not sent"
+    assert addon["image_wire"] > 128 << 20, "plain, the whole disk goes over the wire"
+    assert 0 < image["sent"] <= image["wall"]
+
+
+def test_a_vcenter_is_read_in_pages(outcome: tuple[dict[str, Taken], str]) -> None:
+    pages, singly = (row.runs[0] for row in outcome[0]["inventory"].section.rows[:2])
+    assert pages["objects"] == 40
+    assert pages["requests"] <= 10 < singly["requests"]
