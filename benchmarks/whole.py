@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -61,6 +61,21 @@ class Stage:
         return sum(allocated(path) for path in volumes.iterdir() if path.is_dir())
 
 
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How it is seen that an import has got where the clock stops; each is asked with the import's namespace.
+
+    Attributes:
+        sent: bytes that images were sent; None before all were.
+        done: whether it is over.
+        stored: the files of disks that Harvester has.
+    """
+
+    sent: Callable[[Stage, str], int | None]
+    done: Callable[[Stage, str], bool]
+    stored: Callable[[Stage, str], Sequence[Path]]
+
+
 def image_is_ready(on: Stage, namespace: str) -> bool:
     """Whether Harvester has the image, whole."""
     found = on.harvester.kube.list(IMAGES, namespace)["items"]
@@ -90,7 +105,7 @@ def measure(bench: Bench) -> Section:
     stream, disk = data.stream(shape), data.raw(shape)
     with bench.work(shape.data) as work, stage(work, stream, disk, shape) as on:
         ways: dict[str, Callable[[], Run]] = {
-            IMAGE_MODE: partial(by_thresher, on, image_is_ready),
+            IMAGE_MODE: partial(by_thresher, on, IMAGES_OF),
             ADDON: partial(by_addon, on),
         }
         runs = in_turn(ways, bench.rounds, bench.say)
@@ -110,14 +125,8 @@ def measure(bench: Bench) -> Section:
     )
 
 
-def by_thresher(on: Stage, done: Callable[[Stage, str], bool], **spec: Any) -> Run:
-    """One import, applied once the source is ready.
-
-    Args:
-        on: what runs.
-        done: whether the import in that namespace has got where the clock stops.
-        spec: added to the import's.
-    """
+def by_thresher(on: Stage, mode: Mode, **spec: Any) -> Run:
+    """One import, applied once the source is ready; ``spec`` is added to its own."""
     with _namespace(on) as namespace:
         apply(on.cluster, text(source(on.vc, namespace)))
         eventually(lambda: _source_is_ready(on, namespace), seconds=PATIENCE_S, what="the source is not ready")
@@ -125,10 +134,10 @@ def by_thresher(on: Stage, done: Callable[[Stage, str], bool], **spec: Any) -> R
         run = _measured(
             on,
             lambda: apply(on.cluster, text([vm_import(VM, namespace, **spec)])),
-            sent=lambda: _sent(on, namespace),
-            done=lambda: done(on, namespace),
+            sent=lambda: mode.sent(on, namespace),
+            done=lambda: mode.done(on, namespace),
         )
-        _check(on, namespace)
+        _check(on, mode.stored(on, namespace))
         return run
 
 
@@ -140,10 +149,10 @@ def by_addon(on: Stage) -> Run:
         run = _measured(
             on,
             partial(_addon_steps, on, namespace, folder, site),
-            sent=lambda: site.sent() if site.sent() > size else 0,
+            sent=lambda: found if (found := site.sent()) > size else None,
             done=lambda: image_is_ready(on, namespace),
         )
-        _check(on, namespace)
+        _check(on, _images(on, namespace))
         return run
 
 
@@ -153,13 +162,13 @@ def _addon_steps(on: Stage, namespace: str, folder: Path, site: nginx.Site) -> N
         on.harvester.kube.create(IMAGES, image(namespace, f"disk-{raw.stem}", site.http + raw.name))
 
 
-def _measured(on: Stage, begin: Callable[[], None], sent: Callable[[], int], done: Callable[[], bool]) -> Run:
+def _measured(on: Stage, begin: Callable[[], None], sent: Callable[[], int | None], done: Callable[[], bool]) -> Run:
     """What it takes.
 
     Args:
         on: what runs.
         begin: does what has to be done by hand.
-        sent: how many bytes went to Harvester; 0 before all did.
+        sent: how many bytes went to Harvester; None before all did.
         done: whether the clock stops.
     """
     why = f"it did not end; the operator says: {on.operator.log.read_text()[-4000:]}"
@@ -170,7 +179,7 @@ def _measured(on: Stage, begin: Callable[[], None], sent: Callable[[], int], don
     began = time.perf_counter()
     with watching(watch):
         begin()
-        eventually(sent, seconds=PATIENCE_S, what=why)
+        eventually(lambda: sent() is not None, seconds=PATIENCE_S, what=why)
         all_sent = time.perf_counter() - began
         eventually(done, seconds=PATIENCE_S, what=why)
         wall = time.perf_counter() - began
@@ -183,7 +192,7 @@ def _measured(on: Stage, begin: Callable[[], None], sent: Callable[[], int], don
         "scratch": float(watch.peak),
         "data": float(on.disk.stat().st_blocks * 512),
         "source_wire": float(on.vc.log().bytes),
-        "image_wire": float(sent()),
+        "image_wire": float(sent() or 0),
     }
 
 
@@ -218,14 +227,25 @@ def _volume(on: Stage, namespace: str) -> Path:
     return on.harvester.disk_bytes(namespace, "addon")
 
 
-def _check(on: Stage, namespace: str) -> None:
+def _check(on: Stage, stored: Sequence[Path]) -> None:
     """What Harvester has is the disk."""
-    for each in on.harvester.kube.list(IMAGES, namespace)["items"]:
-        difference = disks.difference(on.harvester.image_bytes(namespace, each["metadata"]["name"]), on.disk)
+    assert stored, "Harvester has no disk"
+    for path in stored:
+        difference = disks.difference(path, on.disk)
         assert not difference, difference
 
 
-def _sent(on: Stage, namespace: str) -> int:
-    """What the workers say that they sent."""
+def _images(on: Stage, namespace: str) -> Sequence[Path]:
+    """The files of the images."""
+    found = on.harvester.kube.list(IMAGES, namespace)["items"]
+    return [on.harvester.image_bytes(namespace, each["metadata"]["name"]) for each in found]
+
+
+def _sent(on: Stage, namespace: str) -> int | None:
+    """What the worker says that it sent; the VM has one disk."""
     logs = (on.harvester.root / "pods" / namespace).glob("*/log")
-    return sum(int(sent) for log in logs for sent in SENT.findall(log.read_text(encoding="utf-8")))
+    return sum(int(sent) for log in logs for sent in SENT.findall(log.read_text(encoding="utf-8"))) or None
+
+
+IMAGES_OF = Mode(_sent, image_is_ready, _images)
+"""Image mode: a worker serves each disk to an image."""
