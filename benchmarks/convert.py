@@ -35,8 +35,8 @@ def commands(site: nginx.Site, image: Path, work: Path) -> dict[str, list[str]]:
     ca = ["--cacert", str(site.ca)]
     http, https = ["curl", "-sSf", site.http + name], ["curl", "-sSf", *ca, site.https + name]
     return {
-        THRESHER: cli.command("convert", site.http + name, out),
-        THRESHER_TLS: cli.command("convert", "--ca", site.ca, site.https + name, out),
+        THRESHER: cli.command("convert", "-o", "json", site.http + name, out),
+        THRESHER_TLS: cli.command("convert", "-o", "json", "--ca", site.ca, site.https + name, out),
         STEPS: _steps(http, vmdk, out),
         STEPS_TLS: _steps(https, vmdk, out),
         QUICK: _steps(http, vmdk, out, "-W -m 16"),
