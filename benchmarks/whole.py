@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 from benchmarks import addon, data
 from benchmarks.bench import Bench
 from benchmarks.figures import Row, Run, Section, Target
-from benchmarks.manifests import inventory, source, text, vm_import
+from benchmarks.manifests import API, inventory, source, text, vm_import
 from benchmarks.measure import Watch, allocated, in_turn, settle, watching
 from rig import disks, nginx
 from rig.harvester import DEFAULT_CLASS, Harvester, eventually, simulated_harvester
@@ -22,15 +23,19 @@ from rig.harvester.samples import condition, image
 from rig.kube import KubeCluster, kube_cluster
 from rig.operator import Operator, apply, get, install_crds, network, running_operator
 from rig.vcenter import VCenter, vcenter
-from thresher.model.units import GIB, MIB
+from thresher.model.units import GIB, KIB, MIB
 
 VM = "bench"
-IMAGE_MODE, ADDON = "thresher, image mode", "the add-on's way: download, qemu-img, serve plain"
+IMAGE_MODE, VOLUME_MODE = "thresher, image mode", "thresher, volume mode"
+ADDON = "the add-on's way: download, qemu-img, serve plain"
 TARGETS = (
     Target("image mode: time of the add-on's way", IMAGE_MODE, "wall", 0.5, ADDON),
     Target("the same without Longhorn's SHA-512, until all was sent", IMAGE_MODE, "sent", 0.5, ADDON),
+    Target("volume mode: time of the add-on's way", VOLUME_MODE, "wall", 0.3, ADDON),
     Target("image mode: peak scratch to data", IMAGE_MODE, "scratch", 1.02, IMAGE_MODE, "data"),
+    Target("volume mode: peak scratch, of ledgers alone", VOLUME_MODE, "scratch", 64 * KIB),
     Target("image mode: peak memory of the worker", IMAGE_MODE, "memory", 96 * MIB),
+    Target("volume mode: peak memory of the worker", VOLUME_MODE, "memory", 96 * MIB),
 )
 MOVERS = ("-m thresher worker", "curl ", "qemu-img ")
 """What the processes that move a disk from the source have in their command lines."""
@@ -106,14 +111,15 @@ def measure(bench: Bench) -> Section:
     with bench.work(shape.data) as work, stage(work, stream, disk, shape) as on:
         ways: dict[str, Callable[[], Run]] = {
             IMAGE_MODE: partial(by_thresher, on, IMAGES_OF),
+            VOLUME_MODE: partial(by_thresher, on, VOLUMES_OF, diskMode="volume"),
             ADDON: partial(by_addon, on),
         }
         runs = in_turn(ways, bench.rounds, bench.say)
     about = (
         f"A VM with one disk of {shape} goes from the simulated vCenter (over TLS) into the simulated Harvester: from"
         " the open source until the image is ready there, with Longhorn's SHA-512 of the whole image, the same for each"
-        " image. The add-on's way has no operator here: its steps follow each other at once. CPU is that of all"
-        " that takes part, Harvester's download included; memory that of the process that moves the disk."
+        " image; in volume mode until the VM is made. The add-on's way has no operator here: its steps follow at once."
+        " CPU is that of all that takes part, Harvester's download included; memory that of what moves the disk."
     )
     return Section(
         "whole",
@@ -203,7 +209,7 @@ def _namespace(on: Stage) -> Iterator[str]:
     on.harvester.kube.create(NAMESPACES, {"metadata": {"name": name}})
     apply(on.cluster, network("vlan1", name))
     yield name
-    for kind in ("virtualmachineimport.migration", "vm", "virtualmachineimage"):
+    for kind in ("virtualmachineimport.migration", "vm", "virtualmachineimage", "pvc"):
         on.cluster.kubectl("delete", kind, "--all", "-n", name, "--timeout=120s")
     on.cluster.kubectl("delete", "namespace", name, "--timeout=120s")
     eventually(lambda: on.scratch() == 0, seconds=120, what=f"{name} leaves something in volumes")
@@ -231,8 +237,11 @@ def _check(on: Stage, stored: Sequence[Path]) -> None:
     """What Harvester has is the disk."""
     assert stored, "Harvester has no disk"
     for path in stored:
-        difference = disks.difference(path, on.disk)
-        assert not difference, difference
+        if path.stat().st_size > (size := on.disk.stat().st_size):  # a volume has whole GiB
+            subprocess.run(["cmp", f"--bytes={size}", str(path), str(on.disk)], check=True)
+        else:
+            difference = disks.difference(path, on.disk)
+            assert not difference, difference
 
 
 def _images(on: Stage, namespace: str) -> Sequence[Path]:
@@ -247,5 +256,22 @@ def _sent(on: Stage, namespace: str) -> int | None:
     return sum(int(sent) for log in logs for sent in SENT.findall(log.read_text(encoding="utf-8"))) or None
 
 
+def _vm_is_created(on: Stage, namespace: str) -> bool:
+    path = f"/apis/{API}/namespaces/{namespace}/virtualmachineimports"
+    items = on.cluster.request("GET", path).body["items"]
+    words = {(each.get("status") or {}).get("importStatus") for each in items}
+    assert "VMMigrationFailed" not in words, on.operator.log.read_text()[-4000:]
+    return "virtualMachineCreated" in words
+
+
+def _volumes(on: Stage, namespace: str) -> Sequence[Path]:
+    """The files of the VM's own volumes."""
+    claims = on.harvester.kube.list(CLAIMS, namespace)["items"]
+    blocks = [claim for claim in claims if claim["spec"].get("volumeMode") == "Block"]
+    return [on.harvester.disk_bytes(namespace, claim["metadata"]["name"]) for claim in blocks]
+
+
 IMAGES_OF = Mode(_sent, image_is_ready, _images)
 """Image mode: a worker serves each disk to an image."""
+VOLUMES_OF = Mode(lambda on, namespace: 0 if _vm_is_created(on, namespace) else None, _vm_is_created, _volumes)
+"""Volume mode: a worker writes each disk to the VM's own volume, nothing is sent, and at the end the VM is there."""
