@@ -48,15 +48,21 @@ chaos: rig ## CHAOS_FAULTS (200) faults of CHAOS_SEED while imports run (about a
 fuzz: setup ## every fuzz target for FUZZ_SECONDS (60) each
 	@scripts/fuzz.sh
 
-bench-convert: ## thresher convert against curl and qemu-img, side by side (some minutes, 6 GB)
-	@scripts/setup.sh $(APT_BENCH)
-	@$(PY) -m benchmarks.convert
+bench: rig ## all is measured next to its rivals (25 minutes); BENCH_ROUNDS=3 BENCH_ONLY=convert,... BENCH_SAVE=1: to the docs
+	@scripts/setup.sh $(APT_BENCH) $(APT_GUEST)
+	@$(PY) -m benchmarks $(if $(BENCH_ROUNDS),--rounds $(BENCH_ROUNDS)) $(if $(BENCH_ONLY),--only $(BENCH_ONLY)) \
+	  $(if $(BENCH_SAVE),--save) $(BENCH_FLAGS)
 
-bench-inventory: rig ## 10,000 VMs of a simulated vCenter read in pages, next to one by one (some minutes)
-	@$(PY) -m benchmarks.inventory
+performance: setup ## write the figures and plots of docs/performance.md anew from docs/performance.json
+	@$(PY) -m benchmarks.page
 
-bench-plan: rig ## thresher plan of 10,000 VMs of a simulated vCenter: time, processor, memory (some minutes)
-	@$(PY) -m benchmarks.plan
+bench-convert: ## thresher convert against curl and qemu-img alone
+	@$(MAKE) --no-print-directory bench BENCH_ONLY=convert
+
+bench-inventory: ## 10,000 VMs of a simulated vCenter: read in pages, one by one, and planned, alone
+	@$(MAKE) --no-print-directory bench BENCH_ONLY=inventory
+
+bench-plan: bench-inventory ## the same: its last row is thresher plan
 
 audit: setup ## known vulnerabilities of what is shipped (asks pypi.org), and bandit
 	@.venv/bin/bandit -q -c pyproject.toml -r src

@@ -1,68 +1,37 @@
-"""Reading the VMs of a vCenter: all of them in pages, next to one request for each.
+"""Reading the VMs of a large vCenter: all of them in pages, next to one request for each; and ``thresher plan``.
 
 Against the simulated vCenter on loopback over TLS, which shares the processors with the client, and takes less time
 for an answer than a vCenter over a network does: what a request for each VM costs there is more.
-
-    python -m benchmarks.inventory [--vms 10000] [--singly 1000] [--json FILE]
 """
 
-import argparse
-import asyncio
 import json
-import os
-import platform
-import resource
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from pyVmomi import vim
-
+from benchmarks.bench import Bench
+from benchmarks.figures import Row, Run, Section, Target
+from benchmarks.manifests import DATACENTER, source, text
+from benchmarks.measure import cpu_of, in_turn, timed
+from rig.cli import command
 from rig.vcenter import POWERED_ON, Datacenter, Disk, Inventory, Network, Nic, VCenter, Vm, vcenter
 from thresher.model.units import GIB, MIB
-from thresher.model.vm import SourceVM
-from thresher.plan.build import Wanted, make_plan
-from thresher.plan.catalogue import Language
-from thresher.plan.markdown import as_markdown
-from thresher.plan.simulate import Limits
-from thresher.plan.values import Assumptions
-from thresher.ports import Export
-from thresher.sources.vcenter.collector import SURROUNDINGS, members, read_all, read_one
-from thresher.sources.vcenter.connection import VCenterAccess, VCenterConnection
-from thresher.sources.vcenter.datacenter import find_datacenter
-from thresher.sources.vcenter.rows import Surroundings
-from thresher.sources.vcenter.source import VCenterSource
-from thresher.sources.vcenter.translate import PROPERTIES, source_vm
 
-DATACENTER = "DC0"
+PAGES, FIND, PLAN = "inventory, in pages", "find one by its name", "thresher plan -o csv"
 ADDRESSES = ("10.0.0.5/24", "2001:db8::5/64", "fe80::5/64")
+SESSION = 4
+"""Calls that every session begins and ends with, whatever is asked in it: the content and Login, the content and
+Logout."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One way of reading.
-
-    Attributes:
-        way: in words.
-        vms: how many were read.
-        requests: calls of the API, login and logout apart.
-        seconds: by the wall clock.
-        cpu: seconds of this process alone, the simulator's apart.
-    """
-
-    way: str
-    vms: int
-    requests: int
-    seconds: float
-    cpu: float
+def singly(count: int) -> str:
+    """The rival's row."""
+    return f"a request for each VM, for {count} of them"
 
 
-def inventory(vms: int) -> Inventory:
-    """Many VMs that run, with two disks and two NICs each."""
+def many(vms: int) -> Inventory:
+    """So many VMs that run, with two disks and two NICs each."""
     vm = Vm(
         "bulk",
         disks=(Disk(40 * GIB), Disk(100 * GIB, unit=1)),
@@ -75,85 +44,51 @@ def inventory(vms: int) -> Inventory:
     return Inventory((vm,), (Datacenter(DATACENTER, networks=networks),))
 
 
-@asynccontextmanager
-async def no_export(_: VCenterConnection, __: SourceVM) -> AsyncIterator[Export]:
-    """Nothing is exported here."""
-    yield Export(())
+def measure(bench: Bench) -> Section:
+    """Once, whatever the rounds: what counts here are requests, which do not vary."""
+    vms, some = bench.sizes.vms, bench.sizes.singly
+    with bench.work(MIB) as work, vcenter(many(vms)) as vc:
+        ways: dict[str, Callable[[], Run]] = {
+            PAGES: partial(_read, vc, work, "pages", 0, vms),
+            singly(some): partial(_read, vc, work, "singly", some, some),
+            FIND: partial(_read, vc, work, "find", vms // 2, 1),
+            PLAN: partial(_plan, vc, work, vms),
+        }
+        runs = in_turn(ways, 1, bench.say)
+    about = (
+        f"A simulated vCenter of {vms} VMs with two disks and two NICs each, over TLS on loopback. Whole processes,"
+        " measured once; the server's CPU is the simulator's, of which a real vCenter has its own. Requests are calls"
+        " of the API without those of login and logout."
+    )
+    targets = (
+        Target(f"API requests for {vms} VMs", PAGES, "requests", 10),
+        Target("time for each VM, of that with a request for each", PAGES, "each", 1.0, singly(some)),
+    )
+    rows = tuple(Row(name, done) for name, done in runs.items())
+    return Section("inventory", "The inventory of a large vCenter", about, rows, targets)
 
 
-def read_singly(instance: Any, host: str, limit: int) -> list[SourceVM]:
-    """What the inventory reads, with a request for each of the first VMs."""
-    content = instance.RetrieveContent()
-    datacenter = find_datacenter(content, DATACENTER, host)
-    around = Surroundings(read_all(content, datacenter, SURROUNDINGS))
-    machines = members(content, datacenter, vim.VirtualMachine)[:limit]
-    return [source_vm(read_one(content, machine, PROPERTIES), around) for machine in machines]
-
-
-async def measured(vc: VCenter, way: str, read: Callable[[], Awaitable[list[SourceVM]]]) -> Sample:
-    """Run one way of reading."""
+def _asked(vc: VCenter, words: list[str]) -> tuple[Run, str]:
+    """A process, what it asked of the vCenter, and what it printed."""
     vc.reset_log()
-    cpu, began = time.process_time(), time.monotonic()
-    found = await read()
-    return Sample(way, len(found), sum(vc.log().soap.values()), time.monotonic() - began, time.process_time() - cpu)
+    before = cpu_of(vc.pid)
+    ended = timed(words)
+    calls = sum(vc.log().soap.values()) - SESSION
+    return {**ended.run, "server_cpu": cpu_of(vc.pid) - before, "requests": float(calls)}, ended.out
 
 
-def plan_of(vms: list[SourceVM]) -> Sample:
-    """Judge all of them, and print the plan to nowhere."""
-    wanted = Wanted(Assumptions(Limits(bandwidth=100 * MIB)))
-    cpu, began = time.process_time(), time.monotonic()
-    as_markdown(make_plan(vms, wanted, "benchmark", datetime.now(UTC)), Language.ENGLISH)
-    return Sample("a plan of the inventory", len(vms), 0, time.monotonic() - began, time.process_time() - cpu)
+def _read(vc: VCenter, work: Path, way: str, limit: int, expected: int) -> Run:
+    access = work / "access.json"
+    login = {"url": vc.url, "username": vc.username, "password": vc.password, "ca_pem": vc.ca_pem}
+    access.write_text(json.dumps(login), encoding="utf-8")
+    run, out = _asked(vc, [sys.executable, "-m", "benchmarks.vmreader", str(access), way, str(limit)])
+    assert int(out) == expected, f"{out} VMs were read, not {expected}"
+    return {**run, "objects": float(expected), "each": run["wall"] / expected}
 
 
-async def run(vc: VCenter, singly: int) -> list[Sample]:
-    """Both ways, over one session."""
-    connection = VCenterConnection(VCenterAccess(vc.url, vc.username, vc.password, ca_pem=vc.ca_pem, timeout_s=300))
-    async with VCenterSource(connection, DATACENTER, no_export) as source:
-        await source.check()
-
-        async def paged() -> list[SourceVM]:
-            return list(await source.inventory())
-
-        async def one_by_one() -> list[SourceVM]:
-            return await connection.call(lambda instance: read_singly(instance, connection.host, singly))
-
-        async def found() -> list[SourceVM]:
-            return [await source.find("bulk-00500")]
-
-        every: list[SourceVM] = []
-
-        async def kept() -> list[SourceVM]:
-            every.extend(await paged())
-            return every
-
-        return [
-            await measured(vc, "inventory, in pages of 1000", kept),
-            plan_of(every),
-            await measured(vc, "a request for each VM", one_by_one),
-            await measured(vc, "find one by its name", found),
-        ]
-
-
-def main() -> None:
-    """Measure, print a table, and write it as JSON where asked to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vms", type=int, default=10_000, help="VMs in the simulated vCenter")
-    parser.add_argument("--singly", type=int, default=1_000, help="VMs that are read one by one")
-    parser.add_argument("--json", type=Path, help="write the figures there as well")
-    given = parser.parse_args()
-    with vcenter(inventory(given.vms)) as vc:
-        samples = asyncio.run(run(vc, given.singly))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    print(f"{given.vms} VMs with 2 disks and 2 NICs each; Python {platform.python_version()}, {os.cpu_count()} CPUs")
-    print(f"{'':29}{'VMs':>7}{'requests':>10}{'seconds':>9}{'CPU s':>8}{'ms per VM':>11}")
-    for one in samples:
-        each = one.seconds / one.vms * 1000
-        print(f"{one.way:29}{one.vms:7}{one.requests:10}{one.seconds:9.1f}{one.cpu:8.1f}{each:11.1f}")
-    print(f"peak memory of this process: {peak} MiB")
-    if given.json:
-        given.json.write_text(json.dumps([asdict(one) for one in samples], indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+def _plan(vc: VCenter, work: Path, expected: int) -> Run:
+    manifests = work / "source.yaml"
+    manifests.write_text(text(source(vc)), encoding="utf-8")
+    run, out = _asked(vc, command("plan", "-f", manifests, "-o", "csv"))
+    assert len(out.splitlines()) > expected, "the plan has a line for each VM and a head"
+    return {**run, "objects": float(expected), "each": run["wall"] / expected}

@@ -157,7 +157,7 @@ def reference(image: Path, raw: Path, form: str = "vmdk") -> Path:
     return raw
 
 
-def _data(handle: int, size: int) -> Iterator[tuple[int, int]]:
+def data_runs(handle: int, size: int) -> Iterator[tuple[int, int]]:
     """The runs of a file that are not holes."""
     position = 0
     while position < size:
@@ -176,7 +176,7 @@ def difference(left: Path, right: Path) -> str:
         return f"{left.name} has {sizes[0]} bytes, {right.name} has {sizes[1]}"
     with left.open("rb", buffering=0) as a, right.open("rb", buffering=0) as b:
         for handle in (a.fileno(), b.fileno()):
-            for start, end in _data(handle, sizes[0]):
+            for start, end in data_runs(handle, sizes[0]):
                 for position in range(start, end, _STEP):
                     length = min(_STEP, end - position)
                     if os.pread(a.fileno(), length, position) != os.pread(b.fileno(), length, position):

@@ -15,7 +15,7 @@ class Download:
     Attributes:
         stated: the Content-Length of HEAD.
         length: bytes after unpacking.
-        sha512: of them.
+        sha512: of them; "" where it was not asked for.
         wire: bytes that came over its connections, heads included.
         uncompressed: whether it unpacked gzip by itself.
     """
@@ -42,8 +42,18 @@ def download(url: str, path: Path, *, limit: int | None = None, timeout: float =
     Raises:
         DownloadFailedError: the client gave up.
     """
-    command = [str(build()), url, str(path), *([] if limit is None else [str(limit)])]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=timeout)
+    words = [str(build()), url, str(path), *([] if limit is None else [str(limit)])]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=timeout)
     if done.returncode != 0:
         raise DownloadFailedError(done.stderr.strip())
-    return Download(**json.loads(done.stdout))
+    return outcome(done.stdout)
+
+
+def command(url: str, path: Path) -> list[str]:
+    """The command line of a download without a SHA-512: Longhorn makes its own afterwards, of the file."""
+    return [str(build()), "-unhashed", url, str(path)]
+
+
+def outcome(said: str) -> Download:
+    """What the client's standard output tells."""
+    return Download(**json.loads(said))

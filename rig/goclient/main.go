@@ -3,6 +3,7 @@
 //
 // It prints one JSON line: the size that HEAD stated, the bytes that came after unpacking and their SHA-512, the bytes
 // on the wire, and whether the client unpacked gzip. An answer that breaks off is a failure, as it is for Longhorn.
+// With -unhashed there is no SHA-512: Longhorn makes its own afterwards, of the file.
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -40,18 +42,20 @@ type outcome struct {
 }
 
 func main() {
-	if len(os.Args) < 3 {
-		fail(fmt.Errorf("usage: goclient URL FILE [BYTES]: BYTES ends the reading early"))
+	unhashed := flag.Bool("unhashed", false, "make no SHA-512")
+	flag.Parse()
+	if flag.NArg() < 2 {
+		fail(fmt.Errorf("usage: goclient [-unhashed] URL FILE [BYTES]: BYTES ends the reading early"))
 	}
 	limit := int64(-1)
-	if len(os.Args) > 3 {
-		parsed, err := strconv.ParseInt(os.Args[3], 10, 64)
+	if flag.NArg() > 2 {
+		parsed, err := strconv.ParseInt(flag.Arg(2), 10, 64)
 		if err != nil {
 			fail(err)
 		}
 		limit = parsed
 	}
-	result, err := download(os.Args[1], os.Args[2], limit)
+	result, err := download(flag.Arg(0), flag.Arg(1), limit, !*unhashed)
 	if err != nil {
 		fail(err)
 	}
@@ -79,7 +83,7 @@ func counting(wire *atomic.Int64) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-func download(url, path string, limit int64) (*outcome, error) {
+func download(url, path string, limit int64, hashed bool) (*outcome, error) {
 	var wire atomic.Int64
 	client := counting(&wire)
 	head, err := client.Head(url)
@@ -108,20 +112,22 @@ func download(url, path string, limit int64) (*outcome, error) {
 	if limit >= 0 {
 		body = io.LimitReader(body, limit)
 	}
-	if err := result.copySparse(file, body); err != nil {
+	if err := result.copySparse(file, body, hashed); err != nil {
 		return nil, err
 	}
 	result.Wire = wire.Load()
 	return result, file.Truncate(result.Length)
 }
 
-func (o *outcome) copySparse(file *os.File, body io.Reader) error {
+func (o *outcome) copySparse(file *os.File, body io.Reader, hashed bool) error {
 	digest := sha512.New()
 	buffer, zeros := make([]byte, 4096), make([]byte, 4096)
 	for {
 		n, err := io.ReadFull(body, buffer)
 		if n > 0 {
-			digest.Write(buffer[:n])
+			if hashed {
+				digest.Write(buffer[:n])
+			}
 			if !bytes.Equal(buffer[:n], zeros[:n]) {
 				if _, err := file.WriteAt(buffer[:n], o.Length); err != nil {
 					return err
@@ -141,6 +147,9 @@ func (o *outcome) copySparse(file *os.File, body io.Reader) error {
 		if err != nil {
 			return err
 		}
+	}
+	if !hashed {
+		return nil
 	}
 	o.Sha512 = hex.EncodeToString(digest.Sum(nil))
 	return nil

@@ -19,7 +19,7 @@ from thresher.model.vm import CpuTopology, Disk, Network, Nic, SourceVM
 
 ROOT = Path(__file__).parents[2]
 READMES = ["README.md", "README.ko.md"]
-DOCUMENTS = [*READMES, "docs/cli.md", "CONTRIBUTING.md"]
+DOCUMENTS = [*READMES, "docs/cli.md", "docs/performance.md", "CONTRIBUTING.md"]
 
 
 def text(name: str) -> str:

@@ -65,7 +65,8 @@ func whole(o *options, url string) (line, error) {
 	if err := w.finish(); err != nil {
 		return line{Bytes: w.bytes, Total: total}, err
 	}
-	return line{Event: "done", Bytes: w.bytes, Total: total, Gzip: reply.Uncompressed, Checksum: w.sum()}, nil
+	checksum, err := w.sum()
+	return line{Event: "done", Bytes: w.bytes, Total: total, Gzip: reply.Uncompressed, Checksum: checksum}, err
 }
 
 const (
@@ -115,7 +116,7 @@ func ranges(o *options, url string) (line, error) {
 	if err := w.finish(); err != nil {
 		return line{Bytes: w.bytes, Total: total}, err
 	}
-	return line{Event: "done", Bytes: w.bytes, Total: total, Checksum: w.sum()}, nil
+	return line{Event: "done", Bytes: w.bytes, Total: total}, nil
 }
 
 func part(o *options, url string, from, to int64) (io.ReadCloser, error) {

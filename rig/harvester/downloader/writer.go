@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"time"
@@ -23,7 +22,6 @@ type writer struct {
 	file   *os.File
 	total  int64
 	bytes  int64
-	digest hash.Hash
 	start  time.Time
 	told   time.Time
 	watch  *time.Timer
@@ -34,7 +32,7 @@ func newWriter(o *options, total int64) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{o: o, file: file, total: total, digest: sha512.New(), start: time.Now()}
+	w := &writer{o: o, file: file, total: total, start: time.Now()}
 	w.watch = time.AfterFunc(o.idle, func() {
 		o.cancel(fmt.Errorf("no byte for %s: the download timed out", o.idle))
 	})
@@ -73,7 +71,6 @@ func (w *writer) write(data []byte) error {
 	if w.o.cutAt >= 0 && w.bytes+int64(len(data)) > w.o.cutAt {
 		return fmt.Errorf("connection reset at byte %d of %d", w.o.cutAt, w.total)
 	}
-	w.digest.Write(data)
 	if !bytes.Equal(data, zeros[:len(data)]) {
 		if _, err := w.file.WriteAt(data, w.bytes); err != nil {
 			return err
@@ -101,6 +98,16 @@ func (w *writer) finish() error {
 	return w.file.Truncate(w.bytes)
 }
 
-func (w *writer) sum() string {
-	return hex.EncodeToString(w.digest.Sum(nil))
+// sum is the SHA-512 of the whole file, holes included, which Longhorn makes of every image once its bytes are there
+// (backing-image-manager, pkg/sync/sync_file.go: postProcessSyncFile).
+func (w *writer) sum() (string, error) {
+	w.watch.Stop()
+	if _, err := w.file.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	digest := sha512.New()
+	if _, err := io.Copy(digest, w.file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(digest.Sum(nil)), nil
 }

@@ -5,15 +5,16 @@ PropertyCollector.RetrievePropertiesEx, ViewManager.CreateContainerView.)
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pyVmomi import vim, vmodl
 
 from thresher.sources.vcenter.rows import Row, moref
 
-PAGE = 1000
-"""Objects in one answer. An answer of 1000 VMs is some megabytes, which takes a vCenter a second or two."""
+PAGE = 2500
+"""Objects in one answer. Measured with 10,000 VMs of two disks and two NICs (make bench-inventory): in pages of 1000,
+2500 and 5000 the process held 146, 246 and 400 MiB at the most, so that this is nine requests at a fair price."""
 
 Wanted = Mapping[str, Sequence[str]]
 """Property paths by the name of a managed type in the ``vim`` namespace."""
@@ -37,31 +38,50 @@ VLANS: Wanted = {
 """The same with the networks' VLANs, which only an inventory tells: they are some KiB for each host and port group."""
 
 
-def read_pages(content: Any, container: Any, wanted: Wanted, page: int = PAGE) -> Iterator[list[Row]]:
-    """Read all objects of the wanted types below ``container``, page by page.
+@contextlib.contextmanager
+def viewed(content: Any, container: Any, kinds: Iterable[str]) -> Iterator[Any]:
+    """A view of all objects of some types below ``container``, as long as the context lasts.
+
+    Args:
+        content: of the service instance.
+        container: a folder or a datacenter.
+        kinds: names of managed types in the ``vim`` namespace.
+    """
+    types = [getattr(vim, kind) for kind in kinds]
+    view = content.viewManager.CreateContainerView(container=container, type=types, recursive=True)
+    try:
+        yield view
+    finally:
+        # The session's end destroys it, too; what went wrong before is the error to tell.
+        with contextlib.suppress(vmodl.MethodFault, OSError):
+            view.Destroy()
+
+
+def read_pages(content: Any, view: Any, wanted: Wanted, page: int = PAGE) -> Iterator[list[Row]]:
+    """Read the objects of the wanted types in a view, page by page; those of its other types are passed over.
 
     What pyvmomi makes of 10,000 VMs takes most of a gigabyte: a page is to be used and forgotten.
 
     Args:
         content: of the service instance.
-        container: a folder or a datacenter.
+        view: see :func:`viewed`.
         wanted: what to read.
         page: objects in one answer.
     """
     query = vmodl.query.PropertyCollector
-    with _view(content, container, [getattr(vim, name) for name in wanted]) as view:
-        members = query.TraversalSpec(name="view", path="view", skip=False, type=vim.view.ContainerView)
-        yield from _retrieve(content, [query.ObjectSpec(obj=view, skip=True, selectSet=[members])], wanted, page)
+    members = query.TraversalSpec(name="view", path="view", skip=False, type=vim.view.ContainerView)
+    yield from _retrieve(content, [query.ObjectSpec(obj=view, skip=True, selectSet=[members])], wanted, page)
 
 
 def read_all(content: Any, container: Any, wanted: Wanted, page: int = PAGE) -> list[Row]:
     """Read all objects of the wanted types below ``container``: for what is small."""
-    return [row for rows in read_pages(content, container, wanted, page) for row in rows]
+    with viewed(content, container, wanted) as view:
+        return [row for rows in read_pages(content, view, wanted, page) for row in rows]
 
 
-def members(content: Any, container: Any, kind: Any) -> list[Any]:
+def members(content: Any, container: Any, kind: str) -> list[Any]:
     """The managed objects of one type below ``container``, nothing of them read."""
-    with _view(content, container, [kind]) as view:
+    with viewed(content, container, [kind]) as view:
         return list(view.view)
 
 
@@ -91,17 +111,6 @@ def read_ancestors(content: Any, managed: Sequence[Any]) -> list[Row]:
     objects = [query.ObjectSpec(obj=one, skip=False, selectSet=[upward]) for one in managed]
     pages = _retrieve(content, objects, {"ManagedEntity": ("name", "parent")}, PAGE)
     return [row for rows in pages for row in rows]
-
-
-@contextlib.contextmanager
-def _view(content: Any, container: Any, kinds: Sequence[Any]) -> Iterator[Any]:
-    view = content.viewManager.CreateContainerView(container=container, type=list(kinds), recursive=True)
-    try:
-        yield view
-    finally:
-        # The session's end destroys it, too; what went wrong before is the error to tell.
-        with contextlib.suppress(vmodl.MethodFault, OSError):
-            view.Destroy()
 
 
 def _retrieve(content: Any, objects: Sequence[Any], wanted: Wanted, page: int) -> Iterator[list[Row]]:

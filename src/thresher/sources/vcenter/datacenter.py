@@ -35,7 +35,7 @@ def find_datacenter(content: Any, wanted: str, host: str) -> Any:
         found = content.searchIndex.FindByInventoryPath("/".join(below))
         if isinstance(found, vim.Datacenter):
             return found
-    every = members(content, content.rootFolder, vim.Datacenter)
+    every = members(content, content.rootFolder, "Datacenter")
     if content.about.apiType == "HostAgent" and len(every) == 1:
         return every[0]
     if not every:
@@ -82,7 +82,7 @@ def check_privileges(content: Any, datacenter: Any, host: str) -> None:
     """
     missing = _missing(content, [datacenter], list(PRIVILEGES))
     if missing:
-        vms = members(content, datacenter, vim.VirtualMachine)[:_SAMPLE]
+        vms = members(content, datacenter, "VirtualMachine")[:_SAMPLE]
         missing = _missing(content, vms, missing) if vms else missing
     if missing:
         listed = ", ".join(f"{privilege} ({PRIVILEGES[privilege]})" for privilege in missing)

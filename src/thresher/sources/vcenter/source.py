@@ -17,6 +17,7 @@ from thresher.sources.vcenter.collector import (
     read_ancestors,
     read_pages,
     read_these,
+    viewed,
 )
 from thresher.sources.vcenter.connection import VCenterConnection
 from thresher.sources.vcenter.datacenter import check_privileges, find_datacenter, path_of
@@ -96,9 +97,10 @@ class VCenterSource:
     def _inventory(self, instance: Any) -> Sequence[SourceVM]:
         content = instance.RetrieveContent()
         datacenter = find_datacenter(content, self._datacenter, self._connection.host)
-        around = Surroundings(read_all(content, datacenter, VLANS, self._page))
-        pages = read_pages(content, datacenter, {"VirtualMachine": PROPERTIES}, self._page)
-        vms = [source_vm(row, around) for rows in pages for row in rows]
+        with viewed(content, datacenter, (*VLANS, "VirtualMachine")) as view:
+            around = Surroundings([row for rows in read_pages(content, view, VLANS, self._page) for row in rows])
+            pages = read_pages(content, view, {"VirtualMachine": PROPERTIES}, self._page)
+            vms = [source_vm(row, around) for rows in pages for row in rows]
         return sorted(vms, key=lambda vm: (vm.folder, vm.name, vm.id))
 
     def _find(self, instance: Any, name: str, folder: str) -> SourceVM:
