@@ -4,6 +4,7 @@ Importing takes most of a start, so everybody imports at once, and only then wai
 """
 
 import importlib
+import io
 import socket
 import sys
 import threading
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 POLL_S = 0.1
+RETRIES = 20
 
 
 def await_ports(ports):
@@ -35,12 +37,30 @@ def retry_when_locked():
         raise exception.DBDeadlock(error)
 
 
+def again_when_locked(application):
+    """Serve a request again that met a locked database: Keystone has no retries of its own. Its requests are small."""
+    from oslo_db import exception
+
+    def serve(environ, start_response):
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        for _ in range(RETRIES):
+            try:
+                return application(environ | {"wsgi.input": io.BytesIO(body)}, start_response)
+            except exception.DBDeadlock:
+                time.sleep(POLL_S)
+        return application(environ | {"wsgi.input": io.BytesIO(body)}, start_response)
+
+    return serve
+
+
 def wsgi(module, port):
     """Serve the WSGI application of a module with waitress: it leaves kept connections alone."""
     import waitress
 
     retry_when_locked()
     application = importlib.import_module(module).application
+    if module.startswith("keystone."):
+        application = again_when_locked(application)
     waitress.serve(
         application,
         host="127.0.0.1",
