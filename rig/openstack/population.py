@@ -60,8 +60,8 @@ def register(admin: Connection, endpoints: dict[str, str]) -> None:
         if kind != "identity":
             for interface in ("public", "internal", "admin"):
                 identity.create_endpoint(service_id=service.id, interface=interface, url=url, region_id=REGION)
-    role = identity.find_role("service") or identity.create_role(name="service")
-    user, project = identity.find_user("admin"), identity.find_project("admin")
+    role = next(identity.roles(name="service"), None) or identity.create_role(name="service")
+    user, project = next(identity.users(name="admin")), next(identity.projects(name="admin"))
     identity.assign_project_role_to_user(project=project, user=user, role=role)
 
 
@@ -71,7 +71,7 @@ def populate(admin: Connection, url: str) -> None:
     domain = identity.create_domain(name=DOMAIN)
     project = identity.create_project(name=PROJECT, domain_id=domain.id)
     user = identity.create_user(name=USERNAME, password=PASSWORD, domain_id=domain.id, default_project_id=project.id)
-    identity.assign_project_role_to_user(project=project, user=user, role=identity.find_role("member"))
+    identity.assign_project_role_to_user(project=project, user=user, role=next(identity.roles(name="member")))
     for name, size in FLAVORS.items():
         admin.compute.create_flavor(
             name=name,
