@@ -103,7 +103,7 @@ class Things:
     def volume_type(self, name: str, **extra_specs: str) -> str:
         """A volume type that everybody may use, such as ``multiattach="<is> True"``; its name."""
         storage = self._admin.block_storage
-        if not storage.find_type(name):
+        if all(kind.name != name for kind in storage.types()):
             storage.create_type(name=name, extra_specs=extra_specs)
         return name
 
