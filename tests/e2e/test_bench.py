@@ -10,6 +10,8 @@ from benchmarks import page
 from benchmarks.__main__ import SECTIONS
 from benchmarks.figures import Section, Taken
 from benchmarks.tables import cells
+from benchmarks.whole import ADDON, IMAGE_MODE, VOLUME_MODE
+from thresher.model.units import MIB
 
 ROUNDS = 1
 
@@ -53,8 +55,11 @@ def test_the_ways_of_a_conversion_make_the_same_bytes(outcome: tuple[dict[str, T
 
 def test_bytes_on_the_wires_are_those_of_the_ways(outcome: tuple[dict[str, Taken], str]) -> None:
     whole = outcome[0]["whole"].section
-    image, addon = (row.runs[0] for row in whole.rows[:2])
-    assert image["source_wire"] == addon["source_wire"], "each reads the disk once"
+    rows = {row.name: row.runs[0] for row in whole.rows}
+    image, volume, addon = rows[IMAGE_MODE], rows[VOLUME_MODE], rows[ADDON]
+    assert image["source_wire"] == volume["source_wire"] == addon["source_wire"], "each reads the disk once"
+    assert volume["image_wire"] == 0, "nothing is sent a second time"
+    assert volume["scratch"] < MIB, "ledgers alone"
     assert image["image_wire"] < image["data"] * 1.05, "holes are not sent"
     assert addon["image_wire"] > 128 << 20, "plain, the whole disk goes over the wire"
     assert 0 < image["sent"] <= image["wall"]

@@ -97,6 +97,7 @@ def test_an_import_that_is_deleted_midway_leaves_nothing(user: User) -> None:
 def test_images_volumes_and_vm_outlive_an_import_that_succeeded(user: User) -> None:
     user.import_ova()
     user.wait_for("virtualMachineRunning")
+    wait(lambda: len(user.names("pvc")) == 2, what="the scratch volume stays")
     there = user.names("vmimages,pvc,vm")
     assert len(there) == 5
     user.delete()
