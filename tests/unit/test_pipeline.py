@@ -16,7 +16,7 @@ from thresher.formats.vmdk import write_stream
 from thresher.model.errors import SourceError, TargetError, VmdkError
 from thresher.model.extent import Extent
 from thresher.model.units import KIB, MIB, Bytes
-from thresher.transfer.buffers import BUFFER_BYTES
+from thresher.transfer import buffers
 from thresher.transfer.decode import Decoder, RawDecoder, VmdkDecoder
 from thresher.transfer.digest import new_digest
 from thresher.transfer.ledger import Resume
@@ -29,6 +29,12 @@ VMDK = b"".join(write_stream([Extent(Bytes(0), Bytes(SIZE), RAW)], Bytes(SIZE), 
 ALWAYS = Pace(1, 0.0)
 
 pytestmark = pytest.mark.timeout(60)  # what these tests are about would hang
+
+
+@pytest.fixture(autouse=True)
+def _small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a short stream fills each of them several times."""
+    monkeypatch.setattr(buffers, "BUFFER_BYTES", MIB)
 
 
 @pytest.fixture
@@ -150,8 +156,8 @@ def test_no_more_than_the_promised_work_is_ever_at_stake(
     pace = Pace(MIB, 3600, most_bytes=most, most_seconds=0)
     pipeline = Pipeline(decoder, sink, workers, on_safe=lambda r: safe.append(r.offset), pace=pace)
     copy(pipeline, data, lambda: at_stake.append(pipeline.read - safe[-1]))
-    assert len(at_stake) > most // BUFFER_BYTES
-    assert max(at_stake) <= most + BUFFER_BYTES + grain  # a stream is gone on with at the grain that it was cut in
+    assert len(at_stake) > most // MIB
+    assert max(at_stake) <= most + MIB + grain  # a stream is gone on with at the grain that it was cut in
     sink.close()
 
 

@@ -19,7 +19,7 @@ from thresher.model.extent import Extent
 from thresher.model.units import KIB, MIB, Bytes
 from thresher.model.vm import DiskFormat
 from thresher.ports import Checksum
-from thresher.transfer import pipeline, reopen
+from thresher.transfer import buffers, pipeline, reopen
 from thresher.transfer import volume as module
 from thresher.transfer.disk import Options
 
@@ -36,7 +36,8 @@ original = pipeline.Pace
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flush after every buffer; do not wait before a try."""
+    """Flush after every buffer, of which a short disk has several; do not wait before a try."""
+    monkeypatch.setattr(buffers, "BUFFER_BYTES", MIB)
     monkeypatch.setattr(pipeline, "Pace", lambda: original(1, 0.0))
     monkeypatch.setattr(reopen, "FIRST_DELAY_S", 0.0)
 

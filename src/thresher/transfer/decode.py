@@ -1,14 +1,12 @@
 """What turns a disk's bytes, as they come, into pieces that worker threads expand and write."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import deflate
 
 from thresher.formats.vmdk import Checkpoint, Grain, SparseHeader, StreamVmdkParser
 from thresher.model.errors import StreamCut, VerificationError, VmdkError
-from thresher.model.extent import Extent
 from thresher.model.units import KIB, Bytes, Sectors, human
 from thresher.transfer.sparse import Buffer
 
@@ -20,10 +18,21 @@ _SPARSE_RATIO = 64
 
 
 class Piece(Protocol):
-    """A part of the disk, as it came."""
+    """A part of the disk, as it came. Plain tuples are such: there are tens of thousands to a GiB."""
 
-    def expand(self) -> Extent:
-        """Its bytes on the disk. Runs in a worker thread. Raises FormatError."""
+    @property
+    def offset(self) -> Bytes:
+        """Where it begins on the disk."""
+        ...
+
+    @property
+    def length(self) -> Bytes:
+        """How much of the disk it covers."""
+        ...
+
+    @property
+    def payload(self) -> memoryview:
+        """What came for it; a view of what was received."""
         ...
 
 
@@ -44,6 +53,10 @@ class Decoder(Protocol):
         """Take the next bytes. The pieces may be views of them."""
         ...
 
+    def expand(self, piece: Piece, /) -> Buffer | None:
+        """The bytes of a piece, exactly ``length``, or None for zeros. Runs in any thread. Raises FormatError."""
+        ...
+
     def receive_eof(self) -> None:
         """The stream is at its end. Raises if it should not be."""
         ...
@@ -62,32 +75,6 @@ def is_zero(data: Buffer) -> bool:
     )
 
 
-class VmdkPiece(NamedTuple):
-    """A compressed grain, and the room that a whole grain needs: the disk's last one may be padded."""
-
-    grain: Grain
-    room: int
-
-    def expand(self) -> Extent:
-        """Inflate it; libdeflate checks the Adler-32. Raises VmdkError."""
-        grain = self.grain
-        try:
-            data: bytearray = deflate.zlib_decompress(grain.payload, self.room)
-        except deflate.DeflateError as error:
-            raise VmdkError(
-                f"the grain for disk byte {grain.offset} does not inflate, or its Adler-32 is wrong;"
-                " the file is damaged: get it again"
-            ) from error
-        if len(data) < grain.length:
-            raise VmdkError(
-                f"the grain for disk byte {grain.offset} holds {len(data)} bytes instead of {grain.length};"
-                " the file is damaged: get it again"
-            )
-        whole = data if len(data) == grain.length else memoryview(data)[: grain.length]
-        sparse = len(grain.payload) * _SPARSE_RATIO < grain.length and is_zero(whole)
-        return Extent(grain.offset, grain.length, None if sparse else whole)
-
-
 class VmdkDecoder:
     """A stream-optimized VMDK."""
 
@@ -100,13 +87,32 @@ class VmdkDecoder:
         """The disk's size, from the header."""
         return self._parser.header.capacity_bytes if self._parser.header else None
 
-    def receive(self, data: memoryview) -> Iterator[Piece]:
+    def receive(self, data: memoryview) -> Iterator[Grain]:
         """Give out the grains. Raises VmdkError."""
         for event in self._parser.receive(data):
             if isinstance(event, Grain):
-                room = self._parser.header.grain_bytes if self._parser.header else 0
                 self.reached = event.offset + event.length
-                yield VmdkPiece(event, room)
+                yield event
+
+    def expand(self, piece: Piece) -> Buffer | None:
+        """Inflate a grain; libdeflate checks the Adler-32. Raises VmdkError."""
+        offset, length, payload = piece.offset, piece.length, piece.payload
+        header = self._parser.header
+        assert header is not None  # noqa: S101  grains come after the header
+        try:
+            data: bytearray = deflate.zlib_decompress(payload, header.grain_bytes)
+        except deflate.DeflateError as error:
+            raise VmdkError(
+                f"the grain for disk byte {offset} does not inflate, or its Adler-32 is wrong;"
+                " the file is damaged: get it again"
+            ) from error
+        if len(data) < length:
+            raise VmdkError(
+                f"the grain for disk byte {offset} holds {len(data)} bytes instead of {length};"
+                " the file is damaged: get it again"
+            )
+        whole = data if len(data) == length else memoryview(data)[:length]
+        return None if len(payload) * _SPARSE_RATIO < length and is_zero(whole) else whole
 
     def receive_eof(self) -> None:
         """Raises StreamCut if the end-of-stream marker did not come."""
@@ -145,16 +151,12 @@ def _resumed(at: dict[str, int]) -> StreamVmdkParser:
     return StreamVmdkParser.resumed(Checkpoint(header, at["offset"], at["highest"], at["grains"], promised))
 
 
-@dataclass(frozen=True, slots=True)
-class RawPiece:
+class RawPiece(NamedTuple):
     """A block of a raw image."""
 
     offset: Bytes
-    data: memoryview
-
-    def expand(self) -> Extent:
-        """The block itself, or a run of zeros."""
-        return Extent(self.offset, Bytes(len(self.data)), None if is_zero(self.data) else self.data)
+    length: Bytes
+    payload: memoryview
 
 
 class RawDecoder:
@@ -164,7 +166,7 @@ class RawDecoder:
         self.capacity = size
         self.reached = remembered["offset"] if remembered else 0
 
-    def receive(self, data: memoryview) -> Iterator[Piece]:
+    def receive(self, data: memoryview) -> Iterator[RawPiece]:
         """Cut the bytes at multiples of BLOCK on the disk. Raises VerificationError if too many come."""
         if self.reached + len(data) > self.capacity:
             raise VerificationError(
@@ -172,9 +174,13 @@ class RawDecoder:
             )
         while data:
             step = min(len(data), BLOCK - self.reached % BLOCK)
-            yield RawPiece(Bytes(self.reached), data[:step])
+            yield RawPiece(Bytes(self.reached), Bytes(step), data[:step])
             self.reached += step
             data = data[step:]
+
+    def expand(self, piece: Piece) -> Buffer | None:
+        """The block itself, or a run of zeros."""
+        return None if is_zero(piece.payload) else piece.payload
 
     def receive_eof(self) -> None:
         """Raises StreamCut if bytes are missing."""

@@ -1,7 +1,7 @@
 """The copy loop: one thread reads, worker threads expand and write, one thread hashes, one flushes.
 
-A few buffers of 1 MiB go round: the reader takes a free one, fills it straight from the connection, and hands it to a
-worker as one task of some 30 grains.
+A few buffers go round: the reader takes a free one, fills it straight from the connection, and hands it to a worker as
+one task of some hundred grains.
 """
 
 import threading
@@ -22,6 +22,8 @@ from thresher.transfer.watermark import Watermark
 
 MAX_VECTOR = 8
 """Grains to one pwritev: more of them cost page faults, because their memory is trimmed and faulted in again."""
+PATIENCE_S = 0.25
+"""What came is handed on after so long, however little: progress is seen, and a stop is heeded, on slow links, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class Pipeline:
         while True:
             with self._ring.take() as lease:
                 self._raise_failure()
-                count = fill(stream, lease.buffer)
+                count = fill(stream, lease.buffer, PATIENCE_S)
                 self._dispatch(lease, position, count)
             if count == 0:
                 break
@@ -160,7 +162,7 @@ class Pipeline:
 
     def _expand(self, number: int, epoch: int, pieces: Iterable[Piece]) -> None:
         try:
-            data = write_pieces(self._sink, pieces)
+            data = write_pieces(self._sink, self._decoder.expand, pieces)
             with self._lock:
                 self._written[epoch] += data
         except BaseException as error:  # noqa: BLE001  whatever it is, the reader raises it
@@ -241,7 +243,7 @@ def _submit(executor: Executor, lease: Lease, job: Callable[..., None], *args: o
         raise
 
 
-def write_pieces(sink: SparseFile, pieces: Iterable[Piece]) -> int:
+def write_pieces(sink: SparseFile, expand: Callable[[Piece], Buffer | None], pieces: Iterable[Piece]) -> int:
     """Expand pieces and write their data, neighbours together; return how many bytes of data there were.
 
     Raises:
@@ -251,17 +253,19 @@ def write_pieces(sink: SparseFile, pieces: Iterable[Piece]) -> int:
     run: list[Buffer] = []
     begin = end = total = 0
     for piece in pieces:
-        extent = piece.expand()
-        if run and (extent.data is None or extent.offset != end or len(run) == MAX_VECTOR):
+        data = expand(piece)
+        offset = piece.offset
+        if run and (data is None or offset != end or len(run) == MAX_VECTOR):
             sink.write(begin, run)
+            total += end - begin
             run = []
-        if extent.data is None:
+        if data is None:
             continue
         if not run:
-            begin = extent.offset
-        run.append(extent.data)
-        end = extent.end
-        total += extent.length
+            begin = offset
+        run.append(data)
+        end = offset + piece.length
     if run:
         sink.write(begin, run)
+        total += end - begin
     return total

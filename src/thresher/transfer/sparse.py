@@ -42,17 +42,23 @@ class SparseFile:
 
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
         """Write ``buffers`` one after the other from ``offset`` on. Raises TargetError."""
-        pending, at = [memoryview(buffer) for buffer in buffers], offset
         try:
-            while pending:
-                written = os.pwritev(self._fd, pending, at)
-                at += written
-                while pending and written >= len(pending[0]):
-                    written -= len(pending.pop(0))
-                if pending and written:
-                    pending[0] = pending[0][written:]
+            written = os.pwritev(self._fd, buffers, offset)
+            if written < sum(map(len, buffers)):
+                self._write_rest(offset, buffers, written)
         except OSError as error:
             raise target_error(error, self.part, "write to") from error
+
+    def _write_rest(self, offset: int, buffers: Sequence[Buffer], written: int) -> None:
+        """Go on behind the first bytes, which were all that the file system took at once. Raises OSError."""
+        pending, at = [memoryview(buffer) for buffer in buffers], offset
+        while pending:
+            at += written
+            while pending and written >= len(pending[0]):
+                written -= len(pending.pop(0))
+            if pending:
+                pending[0] = pending[0][written:]
+                written = os.pwritev(self._fd, pending, at)
 
     def flush(self) -> None:
         """Return when all that was written is on the medium. Raises TargetError; then nothing may be believed."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from thresher.model.errors import VmdkError
-from thresher.model.units import SECTOR, TIB, Bytes, Sectors, bytes_of_sectors, human
+from thresher.model.units import KIB, SECTOR, TIB, Bytes, Sectors, bytes_of_sectors, human
 
 MAGIC = b"KDMV"
 VERSIONS = range(1, 4)
@@ -66,6 +66,11 @@ class SparseHeader:
     def grain_bytes(self) -> Bytes:
         """The size of a grain in bytes."""
         return bytes_of_sectors(self.grain)
+
+    @property
+    def longest_payload(self) -> int:
+        """No compressed grain is as long as this, in bytes: what does not compress is stored in a little more."""
+        return 2 * self.grain_bytes + 64 * KIB
 
     @property
     def metadata_sectors(self) -> int:

@@ -20,7 +20,7 @@ from thresher.formats.vmdk.grains import GrainSet
 from thresher.formats.vmdk.header import SparseHeader
 from thresher.formats.vmdk.tables import FrontTables
 from thresher.model.errors import StreamCut, VmdkError
-from thresher.model.units import KIB, SECTOR, Bytes
+from thresher.model.units import SECTOR, Bytes
 
 _ELEMENT = struct.Struct("<QII")
 """lba or sectors; size; the marker's type, which in a grain is already its data."""
@@ -105,6 +105,7 @@ class StreamVmdkParser:
         parser._pos = at.offset
         parser._need = _ELEMENT.size
         parser._highest = parser._floor = at.highest
+        parser._seen = GrainSet(at.highest + 1)
         parser._grains, parser._promised = at.grains, at.promised
         return parser
 
@@ -134,6 +135,11 @@ class StreamVmdkParser:
                 self._drop(view[at : at + step])
                 at += step
                 continue
+            if self._in_grains and size - at >= _ELEMENT.size:
+                grains, at = self._grains_ahead(view, at)
+                yield from grains
+                if at == size:
+                    break
             if not self._carry and size - at >= self._element_length(view, at, size):
                 length = self._need
                 event = self._element(view[at : at + length])
@@ -160,6 +166,35 @@ class StreamVmdkParser:
             raise StreamCut(f"the VMDK stream is cut short: {at}, with {found}; get the file again")
         if not self.ended:
             raise StreamCut(f"the VMDK stream is cut short: {at} without its end marker; get the file again")
+
+    @property
+    def _in_grains(self) -> bool:
+        return self.header is not None and not self._carry and not self._footer_next
+
+    def _grains_ahead(self, view: memoryview, at: int) -> tuple[list[Grain], int]:
+        """The whole grains from ``at`` on, as long as each lies behind all before it, and where they end.
+
+        Nearly every element of nearly every stream is one, and this loop takes a fifth of the general way's time.
+        What it does not know it leaves to that one.
+        """
+        header = self.header
+        assert header is not None  # noqa: S101  grains come after the header
+        step, whole, longest = header.grain, Bytes(header.grain_bytes), header.longest_payload
+        lowest, highest = (self._highest + 1) * step, header.capacity - step
+        add, unpack, size = self._seen.add, _ELEMENT.unpack_from, len(view)
+        begin, grains = at, []
+        while size - at >= _ELEMENT.size:
+            lba, length, _ = unpack(view, at)
+            end = at + -(-(_GRAIN_HEADER + length) // SECTOR) * SECTOR
+            if not 0 < length <= longest or end > size or not lowest <= lba <= highest or lba % step:
+                break
+            add(lba // step)
+            grains.append(Grain(Bytes(lba * SECTOR), whole, view[at + _GRAIN_HEADER : at + _GRAIN_HEADER + length]))
+            lowest, at = lba + step, end
+        self._highest = lowest // step - 1
+        self._grains += len(grains)
+        self._pos += at - begin
+        return grains, at
 
     def _drop(self, data: memoryview) -> None:
         """Read past metadata; in the front, count what it promises."""
@@ -198,7 +233,7 @@ class StreamVmdkParser:
         size: int = _ELEMENT.unpack(head)[1]
         if size == 0:
             return SECTOR
-        if size > 2 * self.header.grain_bytes + 64 * KIB:
+        if size > self.header.longest_payload:
             raise VmdkError(
                 f"the VMDK states a compressed grain of {size} bytes: impossible for a grain of"
                 f" {self.header.grain_bytes}; the file is damaged",
