@@ -48,7 +48,7 @@ chaos: rig ## CHAOS_FAULTS (200) faults of CHAOS_SEED while imports run (about a
 fuzz: setup ## every fuzz target for FUZZ_SECONDS (60) each
 	@scripts/fuzz.sh
 
-bench: rig ## all is measured next to its rivals (25 minutes); BENCH_ROUNDS=3 BENCH_ONLY=convert,... BENCH_SAVE=1: to the docs
+bench: rig ## all is measured next to its rivals (40 minutes); BENCH_ROUNDS=3 BENCH_ONLY=convert,... BENCH_SAVE=1: to the docs
 	@scripts/setup.sh $(APT_BENCH) $(APT_GUEST)
 	@$(PY) -m benchmarks $(if $(BENCH_ROUNDS),--rounds $(BENCH_ROUNDS)) $(if $(BENCH_ONLY),--only $(BENCH_ONLY)) \
 	  $(if $(BENCH_SAVE),--save) $(BENCH_FLAGS)
