@@ -162,6 +162,7 @@ def _nova(folder: Path, ports: Ports) -> dict[str, Section]:
         "keystone": {**service, "valid_interfaces": "internal"},
         "service_user": {**service, "send_service_user_token": True},
         "oslo_concurrency": {"lock_path": f"{folder}/data/locks/nova"},
+        "quota": {"instances": PLENTY, "cores": PLENTY, "ram": PLENTY * 1024},
         "wsgi": {"api_paste_config": f"{folder}/etc/nova-api-paste.ini"},
         "vnc": {"enabled": False},
         "keystone_authtoken": _middleware(ports),
