@@ -86,8 +86,8 @@ def wait(look: Callable[[], object], *, what: str, seconds: float = PATIENCE_S, 
 
 
 def install_crds(cluster: KubeCluster) -> None:
-    """Apply the CRDs, as a user does who has no chart."""
-    done = cluster.kubectl("apply", "--server-side", "-f", str(CRDS))
+    """Apply the CRDs, as a user does who has no chart, in place of whatever is there."""
+    done = cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
     assert done.returncode == 0, done.stderr
     done = cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
     assert done.returncode == 0, done.stderr

@@ -81,8 +81,8 @@ class Kube:
         while True:
             with self._connected() as connection:
                 connection.request(method, target, data, self.headers(content_type))
-                reply = connection.getresponse()
-                text = reply.read()
+                with connection.getresponse() as reply:  # a server that goes away says Connection: close
+                    text = reply.read()
             if reply.status != http.HTTPStatus.TOO_MANY_REQUESTS or time.monotonic() > end:
                 break
             time.sleep(_BUSY_PAUSE_S)  # a new definition's storage is being set up

@@ -78,12 +78,12 @@ class Mirror:
             connection.request("GET", target, headers=self._kube.headers())
             if self._stopped.is_set():
                 return
-            reply = connection.getresponse()
-            while not self._stopped.is_set() and (line := reply.readline()):
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    return
-                self._take(event["type"], event["object"])
+            with connection.getresponse() as reply:  # a server that goes away says Connection: close
+                while not self._stopped.is_set() and (line := reply.readline()):
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        return
+                    self._take(event["type"], event["object"])
         finally:
             connection.close()
 
