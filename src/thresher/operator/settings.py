@@ -36,7 +36,7 @@ class Worker:
         port: where it serves disks; 0 takes a free one, which only helps where Pods share an address.
         scratch: its volume.
         cpu: what it asks for, as a quantity.
-        memory: likewise; twice as much is its limit.
+        memory: likewise. There is no limit: one more disk takes some 20 MiB, and who knows how many a VM has.
     """
 
     image: str

@@ -14,7 +14,9 @@ from thresher.operator.events import WARNING
 from thresher.operator.imports.look import deleted_at
 from thresher.operator.imports.memory import Memory, load
 from thresher.operator.imports.passes import Pass
+from thresher.operator.imports.predecessor import begun_by_addon, tell
 from thresher.operator.imports.tools import Tools
+from thresher.operator.imports.written import write_status
 from thresher.operator.kinds import FINALIZER, IMPORT
 from thresher.operator.status import changes, from_json, to_json
 from thresher.targets.harvester.objects import Object
@@ -48,6 +50,9 @@ class ImportController:
         vmi = await self._tools.kube.get(IMPORT, namespace, name)
         if vmi is None:
             self._forget(key)
+            return None
+        if begun_by_addon(vmi):
+            await tell(self._tools.events, vmi)
             return None
         self._uids[key] = vmi["metadata"]["uid"]
         if not await self._has_finalizer(vmi):
@@ -104,7 +109,7 @@ class ImportController:
         }
         patch = changes(before, after)
         if patch:
-            await self._tools.kube.merge(IMPORT, meta["namespace"], meta["name"], {"status": patch}, sub="status")
+            await write_status(self._tools, vmi, patch)
             await self._tools.events.tell(vmi, failure.reason, failure.message, WARNING)
         return None
 

@@ -42,6 +42,7 @@ from thresher.operator.imports.reporting import Reporting
 from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import name_of, source_of
 from thresher.operator.imports.undo import free_slot, remove_transfer
+from thresher.operator.imports.written import write_status
 from thresher.operator.kinds import FINALIZER, IMPORT, SECRET
 from thresher.operator.status import changes, from_json, to_json
 from thresher.targets.harvester.objects import Object
@@ -235,9 +236,9 @@ class Pass:
         stamped = (*stamp(gone, told, self.tools.clock()), *(c for c in told if c.type not in kinds))
         after = {**before, "conditions": to_json(stamped, self.memory.generation)}
         after.pop("newVirtualMachine", None)
-        patch, meta = changes(before, after), self.vmi["metadata"]
+        patch = changes(before, after)
         if patch and told and told[0].reason != "VirtualMachineDeleted":
-            await self.tools.kube.merge(IMPORT, meta["namespace"], meta["name"], {"status": patch}, sub="status")
+            await write_status(self.tools, self.vmi, patch)
             await self.tools.events.tell(self.vmi, "VirtualMachineDeleted", message, WARNING)
 
     async def _let_go(self) -> bool:
@@ -294,10 +295,8 @@ class Pass:
 
     async def _save(self, memory: Memory) -> None:
         """Write the memory down now, whatever comes of this pass."""
-        meta, text = self.vmi["metadata"], dump(memory)
-        await self.tools.kube.merge(
-            IMPORT, meta["namespace"], meta["name"], {"status": {"recorded": text}}, sub="status"
-        )
+        text = dump(memory)
+        await write_status(self.tools, self.vmi, {"recorded": text})
         self.vmi = {**self.vmi, "status": {**(self.vmi.get("status") or {}), "recorded": text}}
 
     async def _report(self) -> None:

@@ -18,7 +18,8 @@ from thresher.operator.imports.observe import World
 from thresher.operator.imports.render import previous, render
 from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import command, name_of
-from thresher.operator.kinds import CONFIG_MAP, IMPORT
+from thresher.operator.imports.written import write_status
+from thresher.operator.kinds import CONFIG_MAP
 from thresher.operator.status import changes, to_json
 from thresher.targets.harvester.objects import Object
 
@@ -62,9 +63,8 @@ class Reporting:
         if "conditions" in after:
             after["conditions"] += await self._refusal(last) + self._limited(last)
         patch = changes(before, after)
-        meta = self.vmi["metadata"]
         if patch:
-            await self.tools.kube.merge(IMPORT, meta["namespace"], meta["name"], {"status": patch}, sub="status")
+            await write_status(self.tools, self.vmi, patch)
         self.tools.metrics.phase(self.spec.uid, status.phase)
         for phase in passed:
             await self._tell(phase, derive(self.spec, seen, last, now, phase=phase))
