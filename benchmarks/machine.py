@@ -17,7 +17,7 @@ def facts() -> dict[str, str]:
     found = {
         "processor": f"{os.cpu_count()} x {model}",
         "memory": human(int(_first("/proc/meminfo", r"MemTotal:\s+(\d+)", "0")) * KIB),
-        "system": f"{system}, Linux {platform.release()}",
+        "system": f"{system}, Linux {'.'.join(platform.release().split('.')[:2])}",
         "python": f"Python {platform.python_version()}",
     }
     programs = {"curl": ["curl", "--version"], "qemu-img": ["qemu-img", "--version"], "nginx": ["nginx", "-v"]}

@@ -54,7 +54,9 @@ def test_commands_that_are_named_exist(name: str) -> None:
     assert named or name == "CONTRIBUTING.md"
 
 
-@pytest.mark.parametrize("command", ["inspect", "convert", "plan", "run", "demo"])
+@pytest.mark.parametrize(
+    "command", ["inspect", "convert", "check", "inventory", "plan", "run", "demo", "operator", "worker"]
+)
 def test_the_reference_names_every_option(command: str) -> None:
     options = set(re.findall(r"(--[a-z-]+)", cli.run(command, "--help").out)) - {"--help"}
     section = re.search(rf"^## `thresher {command}.*?(?=^## |\Z)", text("docs/cli.md"), re.MULTILINE | re.DOTALL)

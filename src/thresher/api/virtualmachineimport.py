@@ -178,7 +178,7 @@ class VirtualMachineImportSpec(ApiModel):
         default=DiskMode.IMAGE,
         description="Thresher's own: where disks are written in a cluster. image: to scratch, from where Harvester "
         "downloads a VirtualMachineImage of each, and makes volumes of them. volume: straight to the new VM's volumes, "
-        "with no image and no scratch.",
+        "with no image, and scratch for ledgers alone.",
     )
 
     @field_validator("storage_class", "target_name", "memory", mode="before")
