@@ -9,7 +9,7 @@ from pathlib import Path
 from thresher.model.errors import StreamCut
 from thresher.model.units import Bytes
 from thresher.model.vm import Disk, DiskFormat
-from thresher.ports import ByteStream, Checksum, DiskResult, DiskStream
+from thresher.ports import ByteStream, Checksum, DiskResult, DiskStream, ProgressSink
 from thresher.transfer.disk import DiskTransfer, Options
 
 DURABLE = Options()
@@ -87,7 +87,12 @@ def disk_stream(
 
 
 def transfer(
-    stream: DiskStream, path: Path, *, options: Options = DURABLE, stop: threading.Event | None = None
+    stream: DiskStream,
+    path: Path,
+    *,
+    options: Options = DURABLE,
+    stop: threading.Event | None = None,
+    progress: ProgressSink = lambda _: None,
 ) -> DiskResult:
     """Transfer one disk with two workers. Raises ThresherError."""
     with ThreadPoolExecutor(2) as workers:
@@ -96,6 +101,6 @@ def transfer(
             path,
             workers,
             options=options,
-            progress=lambda _: None,
+            progress=progress,
             stop=stop or threading.Event(),
         ).run()

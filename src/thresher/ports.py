@@ -83,6 +83,7 @@ class DiskStream:
         checksum: what the source states of these bytes.
         siblings: further files that a random-access image needs, by the name it uses for them (split
             extents).
+        content: what changes with the disk's data, whatever way its bytes come; "" where nothing tells.
     """
 
     disk: Disk
@@ -90,6 +91,7 @@ class DiskStream:
     bytes: ByteSource | None
     checksum: Checksum | None = None
     siblings: tuple[tuple[str, ByteSource], ...] = ()
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A world in, one run of an import, a world out."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +16,7 @@ from thresher.imports.policy import Policy
 from thresher.imports.seams import Hooks, Outcome, Ports
 from thresher.imports.status import ImportStatus
 from thresher.imports.steps import ImportRun
+from thresher.model.errors import TargetFull
 from thresher.model.spec import ImportSpec, RunStrategy
 from thresher.model.units import Bytes, MiB
 from thresher.model.vm import CpuTopology, Disk, Loss, PowerState, Severity, SourceVM
@@ -38,11 +39,16 @@ class Runner:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.full = False
         self.statuses: list[ImportStatus] = []
         self.recorded = Recorded()
+        self.full_from: Callable[[Recorded], bool] = lambda _: False
 
     def _record(self, recorded: Recorded) -> None:
         self.world.stop_the_dead()
+        if self.full_from(recorded) or self.full:
+            self.full = True
+            raise TargetFull("the disk is full")
         self.recorded = recorded
 
     async def run(self, spec: ImportSpec = SPEC, policy: Policy | None = None) -> Outcome:
@@ -210,6 +216,16 @@ def test_an_interrupted_import_leaves_the_source_running(tmp_path: Path, point: 
         assert runner.world.new_vm_runs or runner.world.power is PowerState.ON
     else:
         assert runner.world.new_vm_runs
+
+
+def test_a_record_that_cannot_be_stored_leaves_no_source_switched_off(tmp_path: Path) -> None:
+    """As on a disk that is full: from when the guest was asked to shut down, nothing can be written."""
+    runner = Runner(world(tmp_path, power=PowerState.ON))
+    runner.full_from = lambda recorded: recorded.shutdown_asked is not None
+    with pytest.raises(TargetFull):
+        asyncio.run(runner.run())
+    runner.world.advance(timedelta(hours=1))
+    assert runner.world.power is PowerState.ON
 
 
 def test_a_killed_run_goes_on_and_the_vm_still_counts_as_one_that_ran(tmp_path: Path) -> None:

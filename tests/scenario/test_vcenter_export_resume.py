@@ -104,9 +104,12 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
 def test_a_disk_of_the_same_content_id_is_gone_on_with(lab: Lab) -> None:
     lab.guest_writes(BEFORE, "c0ffee")
     lab.cut()
+    mark = bytes([BEFORE[0] ^ 0xFF])
+    with lab.target.with_name("disk.raw.part").open("r+b") as part:
+        part.write(mark)
     result = lab.imported()
-    assert lab.target.read_bytes() == BEFORE
-    assert result.read < len(packed(BEFORE)), "what was durable was not written again"
+    assert lab.target.read_bytes() == mark + BEFORE[1:], "what was durable is not written again"
+    assert result.read == len(packed(BEFORE)), "a host sends everything, whoever needs it"
 
 
 def test_a_disk_that_was_written_to_meanwhile_starts_over(lab: Lab) -> None:

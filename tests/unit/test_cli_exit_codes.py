@@ -4,14 +4,17 @@ import inspect
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from rig import cli
+from rig.webserver import serve
 from thresher.cli.main import _guarded
 from thresher.model import errors
 from thresher.model.errors import ThresherError
+from thresher.samples.manifests import sample_manifests
 
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, ThresherError)]
 
@@ -100,3 +103,14 @@ def test_a_reader_who_has_enough_is_no_error() -> None:
         )
     assert b"Traceback" not in done.stderr
     assert done.returncode == 0
+
+
+def test_a_run_that_nobody_reads_still_says_by_its_code_how_it_ended(tmp_path: Path) -> None:
+    """As in ``thresher run ... | head -1``, of an import whose OVA is not there."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as gone, serve(tmp_path) as web:
+        (tmp_path / "vm.yaml").write_text(sample_manifests(f"{web.url}none.ova", "vm"))
+        words = cli.command("run", "-f", tmp_path / "vm.yaml", "--to", tmp_path / "out")
+        done = subprocess.run(words, stdout=gone, stderr=subprocess.PIPE, check=False)  # noqa: S603  our own command
+    assert done.returncode == errors.SourceError.exit_code, done.stderr

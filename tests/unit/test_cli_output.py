@@ -2,6 +2,7 @@
 
 import io
 import json
+from contextlib import suppress
 
 import pytest
 import yaml
@@ -49,6 +50,34 @@ def test_plain_lines_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first.startswith("web d0: 50.0 MiB of 1.0 GiB, ")
     assert second.startswith("web d0: 100.0 MiB of 1.0 GiB, ")
     assert first.endswith("5.0 MiB/s")  # 25 MiB crossed the wire in 5 s
+
+
+class Closed(io.StringIO):
+    """What nobody reads any more."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        super().__init__()
+        self.terminal = terminal
+        self.tried = 0
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def write(self, _: str) -> int:
+        self.tried += 1
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_nobody_reads_ends_nothing(*, terminal: bool) -> None:
+    out = Closed(terminal=terminal)
+    with suppress(BrokenPipeError, SystemExit), reporter(out) as report:  # a bar's display may notice when it ends
+        report.line("so far")
+        tried = out.tried
+        report.line("so good")
+        report.progress("d", Progress("d", Bytes(0), None, Bytes(0)))
+        assert out.tried == tried
+    assert out.tried
 
 
 def test_a_disk_of_unknown_size_has_no_end_to_show(monkeypatch: pytest.MonkeyPatch) -> None:

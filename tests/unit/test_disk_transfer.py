@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from thresher.model.errors import (
 from thresher.model.extent import Extent
 from thresher.model.units import KIB, MIB, SECTOR, Bytes
 from thresher.model.vm import Disk, DiskFormat
-from thresher.ports import Checksum, DiskStream, Export
+from thresher.ports import Checksum, DiskStream, Export, Progress
 from thresher.transfer import disk as module
 from thresher.transfer import pipeline, reopen
 from thresher.transfer.disk import Options
@@ -163,6 +164,74 @@ def test_a_finished_disk_is_not_done_again(tmp_path: Path) -> None:
     source.opened.clear()
     assert transfer(stream, tmp_path / "d") == first
     assert source.opened == []
+
+
+def by_another_process(path: Path) -> None:
+    ledger = path.with_name(path.name + ".ledger")
+    ledger.write_text(json.dumps(json.loads(ledger.read_text()) | {"writer": "another"}))
+
+
+@pytest.mark.parametrize("tells", ["nothing", "version", "content"])
+def test_a_disk_that_another_process_finished_is_taken_where_something_tells_its_content(
+    tells: str, tmp_path: Path
+) -> None:
+    source = MemoryBytes(VMDK, version="v1" if tells == "version" else "", known=False)
+    stream = replace(disk_stream(source, STREAM, capacity=SIZE), content="c0ffee" if tells == "content" else "")
+    transfer(stream, tmp_path / "d")
+    transfer(stream, tmp_path / "d")
+    assert source.opened == [0], "this process knows what it did"
+    by_another_process(tmp_path / "d")
+    transfer(stream, tmp_path / "d")
+    assert source.opened == ([0, 0] if tells == "nothing" else [0])
+
+
+def test_a_finished_disk_is_not_taken_for_another_one_of_the_same_size(tmp_path: Path) -> None:
+    first, second = MemoryBytes(VMDK, known=False), MemoryBytes(VMDK, known=False)
+    transfer(disk_stream(first, STREAM, capacity=SIZE), tmp_path / "d")
+    stream = disk_stream(second, STREAM, capacity=SIZE)
+    transfer(replace(stream, disk=replace(stream.disk, key="disk-2")), tmp_path / "d")
+    assert second.opened == [0]
+
+
+def test_who_looks_on_ends_no_transfer(tmp_path: Path) -> None:
+    def gone(_: Progress) -> None:
+        raise BrokenPipeError
+
+    result = transfer(disk_stream(MemoryBytes(VMDK), STREAM, capacity=SIZE), tmp_path / "d", progress=gone)
+    assert result.capacity == SIZE
+    assert (tmp_path / "d").read_bytes() == RAW
+
+
+def test_what_has_to_be_read_past_is_told_and_can_be_stopped(tmp_path: Path) -> None:
+    source = MemoryBytes(VMDK, seekable=False, known=False)
+    stream = disk_stream(source, STREAM, capacity=SIZE)
+    interrupted(stream, tmp_path / "d")
+    stop, told = threading.Event(), list[Progress]()
+    source.on_read = lambda place: stop.set() if place >= 6 * MIB else None
+    with pytest.raises(Stopped):
+        transfer(stream, tmp_path / "d", stop=stop, progress=told.append)
+    assert source.served < 10 * MIB
+    assert source.opened == [0]
+    assert told[0].position > 2 * MIB, "what is there counts"
+    source.on_read = lambda _: None
+    result = transfer(stream, tmp_path / "d")
+    assert (tmp_path / "d").read_bytes() == RAW
+    assert result.read == len(VMDK), "it crossed the wire again"
+
+
+def test_a_source_that_packs_the_same_content_in_another_way_is_read_anew(tmp_path: Path) -> None:
+    text = b"".join(b"%d " % number for number in range(3_000_000))[: 20 * MIB]
+    quick, slow = (
+        b"".join(write_stream([Extent(Bytes(0), Bytes(len(text)), text)], Bytes(len(text)), level=level))
+        for level in (1, 9)
+    )
+    source = MemoryBytes(quick, seekable=False, known=False)
+    stream = disk_stream(source, STREAM, capacity=len(text))
+    interrupted(stream, tmp_path / "d", 5 * MIB)
+    source.data = slow
+    transfer(stream, tmp_path / "d")
+    assert (tmp_path / "d").read_bytes() == text
+    assert source.opened == [0, 0]
 
 
 @pytest.mark.parametrize("change", ["gone", "shorter", "other content", "other checksum"])

@@ -8,12 +8,16 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rig.blocks import MemorySource
-from thresher.model.errors import SourceError, TargetError
+from thresher.model.errors import SourceError, SourceUnreachable, TargetError
+from thresher.ports import ByteStream
+from thresher.transfer import reopen
 from thresher.transfer.nbd import NbdServer, Served
 
 DATA = bytes(range(256)) * 8 + b"odd"
@@ -79,7 +83,7 @@ class Client:
 
 @contextmanager
 def serving(**sources: Served) -> Iterator[NbdServer]:
-    with NbdServer(sources) as server:
+    with NbdServer(sources, threading.Event()) as server:
         yield server
 
 
@@ -257,6 +261,47 @@ def test_a_stream_that_was_cut_while_it_waited_is_opened_anew() -> None:
     assert source.open_streams == 0
 
 
+@dataclass
+class Away:
+    """A source that refuses so many connections."""
+
+    source: MemorySource
+    away: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.source, name)
+
+    def open(self, offset: int = 0) -> ByteStream:
+        if self.away:
+            self.away -= 1
+            raise SourceUnreachable("it starts again")
+        return self.source.open(offset)
+
+
+def test_a_server_that_starts_again_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reopen, "FIRST_DELAY_S", 0.001)
+    source = Away(MemorySource(DATA, cuts_after=100))
+    with serving(disk=Served(source)) as server:
+        client = opened(server)
+        for offset in range(0, 500, 50):
+            source.away = reopen.ATTEMPTS - 2  # after the one that is cut, and before the last
+            assert client.read(offset, 50) == (0, DATA[offset : offset + 50])
+        assert server.failures == []
+        source.away = 100
+        assert client.read(1500, 50) == (errno.EIO, b"")
+        assert "starts again" in str(server.failures[0])
+
+
+def test_a_stop_is_heeded_while_a_source_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reopen, "FIRST_DELAY_S", 1000)
+    source, stop = Away(MemorySource(DATA), 100), threading.Event()
+    with NbdServer({"disk": Served(source)}, stop) as server:
+        threading.Timer(0.1, stop.set).start()
+        with pytest.raises(EOFError):
+            opened(server).read(0, 50)
+        assert server.failures == []
+
+
 def test_connections_read_side_by_side(server: NbdServer) -> None:
     clients = [opened(server) for _ in range(4)]
     results: list[bool] = []
@@ -292,6 +337,6 @@ def test_a_folder_too_deep_for_a_socket_says_so(tmp_path: Path, monkeypatch: pyt
     deep = tmp_path / ("x" * 110)
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", os.fspath(deep))
-    with pytest.raises(TargetError, match="TMPDIR"), NbdServer({}):
+    with pytest.raises(TargetError, match="TMPDIR"), NbdServer({}, threading.Event()):
         pass
     assert list(deep.iterdir()) == []

@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,7 @@ def test_a_finished_volume_is_never_written_to_again(volume: Path, options: Opti
     assert holds(volume, ONE)
 
 
-@pytest.mark.parametrize("how", ["size", "checksum"])
+@pytest.mark.parametrize("how", ["size", "checksum", "content"])
 def test_a_source_that_changed_since_one_of_its_volumes_was_whole_is_refused(
     volume: Path, options: Options, how: str
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_source_that_changed_since_one_of_its_volumes_was_whole_is_refused(
         stated = Checksum("sha256", hashlib.sha256(data).hexdigest()) if how == "checksum" else None
         source = MemoryBytes(data, known=how == "size", version=f"v{number}")
         stream = disk_stream(source, STREAM, capacity=SIZE, checksum=stated)
+        stream = replace(stream, content=f"c0ffee{number}" if how == "content" else "")
         if raw is ONE:
             transfer(stream, volume, options=options)
         else:
@@ -260,7 +262,7 @@ def test_an_image_that_qemu_img_reads(volume: Path, options: Options, tmp_path: 
     (tmp_path / "raw").write_bytes(ONE)
     command = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(tmp_path / "raw"), str(tmp_path / "qcow2")]
     subprocess.run(command, check=True)  # noqa: S603 - our own words
-    broken_off(volume, options, vmdk(OTHER), 300 * KIB)
+    broken_off(volume, options, vmdk(OTHER), MIB)
     for seekable in (True, False):
         source = MemoryBytes((tmp_path / "qcow2").read_bytes(), seekable=seekable)
         stream = disk_stream(source, DiskFormat.QCOW2, capacity=SIZE)

@@ -10,6 +10,7 @@ import click
 
 from thresher.cli.commands import root
 from thresher.cli.daemons import operator, worker
+from thresher.cli.printing import as_long_as_read
 from thresher.model.errors import Stopped, ThresherError, UsageError
 
 for _daemon in (operator, worker):
@@ -19,6 +20,8 @@ for _daemon in (operator, worker):
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup wants it to go on
+        signal.signal(signal.SIGHUP, _terminate)
     sys.exit(execute(sys.argv[1:] or ["--help"]))
 
 
@@ -33,9 +36,10 @@ def _terminate(_signal: int, _frame: object) -> NoReturn:
 
 def _guarded(command: Callable[[], object]) -> int:
     """The exit code of a command; what went wrong is said in one sentence on standard error."""
+    result: object = None
     try:
-        result = command()
-        sys.stdout.flush()  # so that whoever stopped reading is met here, not when Python ends
+        with as_long_as_read():
+            result = command()
     except ThresherError as error:
         return _say(str(error), error.exit_code)
     except click.ClickException as error:
@@ -43,9 +47,6 @@ def _guarded(command: Callable[[], object]) -> int:
         return _say(f"{said}; see --help", UsageError.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _say("stopped; run the same command again to go on", Stopped.exit_code)
-    except (BrokenPipeError, SystemExit):  # whoever read our output has enough; rich makes the one the other
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         if os.environ.get("THRESHER_DEBUG"):
             raise

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
@@ -27,14 +27,35 @@ class Report(Protocol):
 
 @contextmanager
 def reporter(out: TextIO) -> Iterator[Report]:
-    """Bars on a terminal, else lines."""
+    """Bars on a terminal, else lines; neither once whoever read them has gone."""
     if not out.isatty():
-        yield _Lines(out)
+        yield _Steadfast(_Lines(out))
         return
     from thresher.cli.bars import Bars
 
     with Bars(out) as bars:
-        yield bars
+        yield _Steadfast(bars)
+
+
+class _Steadfast:
+    """Falls silent where nobody reads any more: what is told of goes on, and puts its source back at its end."""
+
+    def __init__(self, report: Report) -> None:
+        self._report: Report | None = report
+
+    def progress(self, label: str, progress: Progress) -> None:
+        self._tell(lambda report: report.progress(label, progress))
+
+    def line(self, text: str) -> None:
+        self._tell(lambda report: report.line(text))
+
+    def _tell(self, tell: Callable[[Report], None]) -> None:
+        if self._report is None:
+            return
+        try:
+            tell(self._report)
+        except (OSError, SystemExit):  # rich makes the one the other
+            self._report = None
 
 
 class _Lines:

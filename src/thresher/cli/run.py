@@ -15,6 +15,7 @@ from thresher.cli.attempts import Attempts
 from thresher.cli.choices import Output
 from thresher.cli.manifests import read_manifests
 from thresher.cli.phrases import phrase
+from thresher.cli.printing import as_long_as_read
 from thresher.cli.progress import Report, reporter
 from thresher.cli.records import RecordFile
 from thresher.cli.results import Finished, print_results, print_running
@@ -61,9 +62,10 @@ def run(files: Sequence[str], folder: Path, boot: Boot, limits: Limits, output: 
     if not manifests.imports:
         raise UsageError(f"there is no VirtualMachineImport in {', '.join(files)}: add one")
     finished = execute(manifests, folder, boot, limits, sys.stdout if output is Output.TABLE else sys.stderr)
-    print_results(finished, output)
-    if output is Output.TABLE:
-        print_running(finished)
+    with as_long_as_read():
+        print_results(finished, output)
+        if output is Output.TABLE:
+            print_running(finished)
     return max((one.exit_code for one in finished), default=0)
 
 

@@ -40,13 +40,22 @@ async def run(
         UsageError: it cannot be begun as told; that is reported, too.
     """
     try:
-        volumes = dict(map(_volume, places.volumes))
+        volumes = _volumes(places.volumes)
         job = job_of(read_manifests(files), places.scratch, volumes, lambda: Serving.of(listen, token_file), bandwidth)
     except UsageError as error:
         await refuse(reporter, error)
         raise
     log_as_json(job.subject)
     return await work(job, reporter)
+
+
+def _volumes(texts: tuple[str, ...]) -> dict[str, Path]:
+    """The volumes by the keys of their disks. Each has a ledger of its volume's name."""
+    volumes = dict(map(_volume, texts))
+    names = {path.name for path in volumes.values()}
+    if len(volumes) != len(texts) or len(names) != len(texts):
+        raise UsageError("two volumes have one disk or one file name: each disk needs a volume of its own, and a name")
+    return volumes
 
 
 def _volume(text: str) -> tuple[str, Path]:

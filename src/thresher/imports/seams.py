@@ -54,7 +54,8 @@ class Hooks:
         on_status: called with each new status, on the event loop.
         on_progress: called from transfer threads, a few times a second for each disk.
         on_record: called when what cannot be observed again changed, before anything depends on it; whoever
-            wants runs to survive a crash stores it and hands it to the next run.
+            wants runs to survive a crash stores it and hands it to the next run. Where it raises a ThresherError
+            the run is ended, and the source VM switched on again whether or not that can be stored.
         clock: the time.
         sleep: waits so many seconds.
     """

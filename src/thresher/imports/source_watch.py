@@ -61,12 +61,7 @@ class SourceWatch:
         self._open = open_source
         self._interval = interval or Interval()
         self._clock = clock
-        self._nudged = asyncio.Event()
         self.status = SourceStatus()
-
-    def nudge(self) -> None:
-        """Look again now: the Secret or the source has changed."""
-        self._nudged.set()
 
     async def look(self) -> SourceStatus:
         """Look once, and remember what was seen."""
@@ -76,14 +71,5 @@ class SourceWatch:
     async def statuses(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> AsyncIterator[SourceStatus]:
         """The status after each look, without end."""
         while True:
-            self._nudged.clear()
             yield await self.look()
-            waiting = [
-                asyncio.ensure_future(sleep(self._interval.after(self.status.status))),
-                asyncio.ensure_future(self._nudged.wait()),
-            ]
-            try:
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in waiting:
-                    task.cancel()
+            await sleep(self._interval.after(self.status.status))

@@ -5,6 +5,7 @@ are done, and are reported all the same.
 """
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from uuid import uuid4
@@ -55,6 +56,8 @@ from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState, SourceVM
 from thresher.ports import DiskResult, Power, Progress, VmState
 
+log = logging.getLogger(__name__)
+
 _SUSPENDED = Failure(
     "Suspended",
     "The import is suspended, and its source is as it was found. Set spec.suspend to false and run it again.",
@@ -93,6 +96,7 @@ class ImportRun:
         self._furthest = 0
         self._session = AsyncExitStack()
         self._entered = False
+        self._ending = False
 
     async def run(self) -> Outcome:
         """Drive the import to its end.
@@ -104,6 +108,7 @@ class ImportRun:
             try:
                 return await self._drive()
             except BaseException as error:
+                self._ending = True
                 self._record(replace(self._seen.recorded, gave_up=_why(error)))
                 await self._drive()
                 raise
@@ -171,9 +176,15 @@ class ImportRun:
     # -- remember ----------------------------------------------------------------------------------------
 
     def _record(self, recorded: Recorded) -> None:
-        if recorded != self._seen.recorded:
-            self._seen = replace(self._seen, recorded=recorded)
+        if recorded == self._seen.recorded:
+            return
+        self._seen = replace(self._seen, recorded=recorded)
+        try:
             self._hooks.on_record(recorded)
+        except ThresherError:
+            if not self._ending:
+                raise
+            log.warning("the record of %s could not be stored while it was ended", self._spec.name, exc_info=True)
 
     def _failed(self, step: Step, error: ThresherError, *, got_further: bool = False) -> None:
         recorded = self._seen.recorded

@@ -1,19 +1,20 @@
 """The buffers that go round in a copy loop: their number is the back-pressure, and the bound on memory."""
 
-import math
 import queue
 import threading
 import time
 from typing import Self
 
-from thresher.model.units import MIB
+from thresher.model.units import KIB, MIB
 from thresher.ports import ByteStream
 
+PATIENCE_S = 0.25
+"""What came is handed on after so long, however little: progress is seen, and a stop is heeded, on slow links, too."""
 BUFFERS = 4
 BUFFER_BYTES = 4 * MIB
 """Handing a buffer over costs the same whatever its size: with eight of 1 MiB a conversion took a quarter longer."""
 
-_STEP = MIB
+LEAST_STEP, MOST_STEP = 64 * KIB, MIB
 """As much is asked for at once: some streams return no sooner than they have all of it."""
 
 
@@ -69,19 +70,36 @@ class BufferRing:
             self._free.get()
 
 
-def fill(stream: ByteStream, buffer: bytearray, patience: float = math.inf) -> int:
-    """Read until ``buffer`` is full or the stream ends; return how many bytes came. Raises SourceError.
+class Filler:
+    """Fills buffers from one stream.
 
     Args:
         stream: what is read.
-        buffer: where to.
         patience: be content with what has come after so many seconds, once anything has.
     """
-    view = memoryview(buffer)
-    count, until = 0, time.monotonic() + patience
-    while count < len(view):
-        step = stream.readinto(view[count : count + _STEP])
-        count += step
-        if step == 0 or time.monotonic() > until:
-            break
-    return count
+
+    def __init__(self, stream: ByteStream, patience: float = PATIENCE_S) -> None:
+        self._stream = stream
+        self._patience = patience
+        self._step = LEAST_STEP
+
+    def fill(self, buffer: bytearray) -> int:
+        """Read until ``buffer`` is full or the stream ends; return how many bytes came. Raises SourceError."""
+        view = memoryview(buffer)
+        count, began = 0, time.monotonic()
+        until = began + self._patience
+        while count < len(view):
+            got = self._stream.readinto(view[count : count + self._step])
+            now = time.monotonic()
+            self._adapt(now - began)
+            count, began = count + got, now
+            if got == 0 or now > until:
+                break
+        return count
+
+    def _adapt(self, took: float) -> None:
+        """Ask for more at a time where it comes quickly, and for less where it does not."""
+        if took > self._patience / 2:
+            self._step = max(self._step // 2, LEAST_STEP)
+        elif took < self._patience / 4:
+            self._step = min(self._step * 2, MOST_STEP)

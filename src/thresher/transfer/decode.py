@@ -7,7 +7,7 @@ import deflate
 
 from thresher.formats.vmdk import Checkpoint, Grain, SparseHeader, StreamVmdkParser
 from thresher.model.errors import StreamCut, VerificationError, VmdkError
-from thresher.model.units import KIB, Bytes, Sectors, human
+from thresher.model.units import KIB, SECTOR, Bytes, Sectors, human
 from thresher.transfer.sparse import Buffer
 
 BLOCK = 64 * KIB
@@ -80,7 +80,7 @@ class VmdkDecoder:
 
     def __init__(self, remembered: dict[str, int] | None = None) -> None:
         self._parser = StreamVmdkParser() if remembered is None else _resumed(remembered)
-        self.reached = 0
+        self.reached = 0 if remembered is None else (remembered["highest"] + 1) * remembered["grain"] * SECTOR
 
     @property
     def capacity(self) -> Bytes | None:

@@ -1,5 +1,6 @@
 """One disk from its source to its final name, resumed where a ledger allows it, and proved."""
 
+import logging
 import os
 import threading
 import time
@@ -18,6 +19,7 @@ from thresher.model.errors import (
     TargetFull,
     ThresherError,
     VerificationError,
+    VmdkError,
 )
 from thresher.model.units import SECTOR, Bytes
 from thresher.model.vm import DiskFormat
@@ -32,6 +34,8 @@ from thresher.transfer.reopen import ReopeningStream
 from thresher.transfer.sparse import SparseFile, target_error
 from thresher.transfer.throttle import Throttle, throttled
 from thresher.transfer.volume import VolumeFile
+
+log = logging.getLogger(__name__)
 
 PROGRESS_INTERVAL = 0.2
 """Seconds between two reports of one disk."""
@@ -62,7 +66,7 @@ class DiskTransfer:
     Args:
         stream: what to read.
         path: the final name of the RAW file, or the volume.
-        workers: threads that expand and write, shared between disks.
+        workers: threads that expand and write, of this disk or of several.
         options: how.
         progress: told how far it is.
         stop: set it, and run() ends with Stopped.
@@ -158,11 +162,13 @@ class DiskTransfer:
         if found is not None and found.result is not None and self._options.ledgers is not None:
             self._check_same(found.identity)
             return found  # whoever heard that the volume is whole counts on it: it is never written to again
-        if found is None or found.identity != self._identity:
+        if found is None:
             return blank
+        same = found.identity == self._identity
         if found.result is not None:
-            return found if self._holds(found.result) else blank
-        return found if self._identity.certain and self._sink.part.exists() else blank
+            sure = self._identity.same_data(found.identity) or (same and found.ours)
+            return found if sure and self._holds(found.result) else blank
+        return found if same and self._identity.certain and self._sink.part.exists() else blank
 
     def _check_same(self, copied: Identity) -> None:
         if copied.contradicts(self._identity):
@@ -201,7 +207,11 @@ class DiskTransfer:
             return self._random_access(source)
         try:
             return self._streamed(source, ledger)
-        except ResumeImpossible:
+        except (ResumeImpossible, VmdkError) as error:
+            if ledger.resume is None:
+                raise
+            # a host that packs the same content in another way each time breaks off in the middle of a grain
+            log.warning("disk %s cannot be gone on with, so it is read anew: %s", self._stream.disk.key, error)
             self._sink.close()
             return self._streamed(source, Ledger(self._identity))
 
@@ -244,12 +254,14 @@ class DiskTransfer:
             digest=digest,
             on_safe=self._remember(ledger) if self._options.durable else None,
         )
+        # what has to be read past is read here, where a stop is heeded and progress is told
+        begin = pipeline.start if source.seekable else 0
         with pipeline:
-            stream = ReopeningStream(source, pipeline.start, self._stop)
+            stream = ReopeningStream(source, begin, self._stop)
             try:
-                pipeline.copy(stream, lambda: self._on_read(pipeline, decoder, source))
+                pipeline.copy(stream, lambda: self._on_read(begin + pipeline.read, pipeline, decoder), begin)
             except StreamCut as error:
-                if source.size is not None and pipeline.start + pipeline.read == source.size:
+                if source.size is not None and begin + pipeline.read == source.size:
                     raise ImageError(str(error)) from error  # every byte came: another try brings no more
                 raise
             finally:
@@ -283,12 +295,13 @@ class DiskTransfer:
     def _stated(self) -> tuple[str, ...]:
         return (self._stream.checksum.algorithm,) if self._stream.checksum else ()
 
-    def _on_read(self, pipeline: Pipeline, decoder: Decoder, source: ByteSource) -> None:
+    def _on_read(self, position: int, pipeline: Pipeline, decoder: Decoder) -> None:
         if self._stop.is_set():
             raise Stopped(f"stopped while disk {self._stream.disk.key} was transferred")
         self._check_capacity(decoder.capacity)
-        if source.size is not None:
-            self._report(Bytes(pipeline.start + pipeline.read), source.size, pipeline.read)
+        size = self._stream.bytes.size if self._stream.bytes is not None else None
+        if size is not None:
+            self._report(Bytes(position), size, pipeline.read)
         else:
             self._report(Bytes(decoder.reached), decoder.capacity, pipeline.read)
 
@@ -296,7 +309,10 @@ class DiskTransfer:
         now = time.monotonic()
         if last or now - self._reported >= PROGRESS_INTERVAL:
             self._reported = now
-            self._progress(Progress(self._stream.disk.key, position, total, read))
+            try:
+                self._progress(Progress(self._stream.disk.key, position, total, read))
+            except Exception:  # hours of copying do not end because of who looks on
+                log.exception("the progress of disk %s could not be told", self._stream.disk.key)
 
     def _check_capacity(self, capacity: Bytes | None) -> Bytes:
         stated = self._stream.disk.capacity
@@ -340,8 +356,10 @@ class DiskTransfer:
 def _identity(stream: DiskStream) -> Identity:
     source, stated = stream.bytes, stream.checksum
     return Identity(
+        stream.disk.key,
         stream.format.value,
         source.size if source else None,
         source.version if source else "",
         f"{stated.algorithm}:{stated.hexdigest}" if stated else "",
+        stream.content,
     )

@@ -7,6 +7,7 @@ vmdk_parse_extents). So the descriptor is read here, and qemu-img gets each exte
 belongs.
 """
 
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from thresher.model.errors import ImageError
 from thresher.model.units import SECTOR, Bytes, bytes_of_sectors
 from thresher.model.vm import DiskFormat
 from thresher.ports import ByteSource, DiskStream
-from thresher.transfer.buffers import fill
+from thresher.transfer.buffers import Filler
 from thresher.transfer.nbd import Served
 
 DRIVERS = {
@@ -104,7 +105,7 @@ def _head(source: ByteSource) -> bytes:
     buffer = bytearray(min(HEAD_BYTES, HEAD_BYTES if source.size is None else source.size))
     stream = source.open()
     try:
-        return bytes(buffer[: fill(stream, buffer)])
+        return bytes(buffer[: Filler(stream, math.inf).fill(buffer)])
     finally:
         stream.close()
 

@@ -6,6 +6,7 @@ and a ledger that says ``done`` is whole; everything else is not.
 
 import json
 import os
+import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +16,9 @@ from thresher.model.units import Bytes
 from thresher.ports import Checksum, DiskResult
 from thresher.transfer.digest import DigestState
 
-_VERSION = 2
+_VERSION = 3
+_WRITER = uuid.uuid4().hex
+"""This process, in the ledgers that it writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,26 +26,38 @@ class Identity:
     """What tells the bytes of one source from others: a ledger of other bytes is worth nothing.
 
     Attributes:
+        disk: the disk's key in its VM.
         format: how the bytes come.
         size: of the stream, in bytes, or None.
         version: what the source says changes with the content (ETag, time of modification); "" where it is silent.
         checksum: as stated by the source, ``algorithm:hex``; "" where it is silent.
+        content: what changes with the disk's data alone, whatever way its bytes come; "" where the source is silent.
     """
 
+    disk: str
     format: str
     size: int | None
     version: str
     checksum: str
+    content: str = ""
 
     @property
     def certain(self) -> bool:
-        """Whether other content would be noticed."""
+        """Whether other bytes would be noticed."""
         return bool(self.version or self.checksum)
 
     def contradicts(self, other: "Identity") -> bool:
-        """Whether these cannot be the same bytes; another version alone may be another way to the same ones."""
+        """Whether these cannot be the same disk's data; another version alone may be another way to the same ones."""
         sizes = None not in (self.size, other.size) and self.size != other.size
-        return sizes or bool(self.checksum and other.checksum and self.checksum != other.checksum)
+        checksums = bool(self.checksum and other.checksum and self.checksum != other.checksum)
+        contents = bool(self.content and other.content and self.content != other.content)
+        return self.disk != other.disk or sizes or checksums or contents
+
+    def same_data(self, other: "Identity") -> bool:
+        """Whether a disk that was made of the one is surely what would be made of the other."""
+        if self.contradicts(other):
+            return False
+        return bool(self.content and self.content == other.content) or (self == other and self.certain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +79,17 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """One disk's ledger: whose bytes, how far, and, at the end, the result."""
+    """One disk's ledger: whose bytes, how far, and, at the end, the result; and the process that wrote it."""
 
     identity: Identity
     resume: Resume | None = None
     result: DiskResult | None = None
+    writer: str = _WRITER
+
+    @property
+    def ours(self) -> bool:
+        """Whether this very process wrote it."""
+        return self.writer == _WRITER
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
@@ -77,7 +98,12 @@ class Ledger:
             raw = json.loads(path.read_text())
             if raw["version"] != _VERSION:
                 return None
-            return cls(Identity(**raw["identity"]), _resume(raw.get("resume")), _result(raw.get("result")))
+            identity, resume, result = (
+                Identity(**raw["identity"]),
+                _resume(raw.get("resume")),
+                _result(raw.get("result")),
+            )
+            return cls(identity, resume, result, str(raw["writer"]))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 

@@ -71,9 +71,9 @@ class _Export:
     and then waits for all of it (seen with QEMU 7.2 and simple replies). A VHD has its footer there.
     """
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, stop: threading.Event) -> None:
         self.name = served.source.name
-        self.pool = StreamPool(served.source)
+        self.pool = StreamPool(served.source, stop)
         self._known = served.source.size or 0
         self.size = -(-self._known // SECTOR) * SECTOR
         self._head = served.head
@@ -93,6 +93,7 @@ class NbdServer:
 
     Args:
         exports: what is served, by name.
+        stop: set it, and no read waits for a source that is away.
 
     Attributes:
         path: the socket.
@@ -101,8 +102,8 @@ class NbdServer:
         busy: how many of them a source works on.
     """
 
-    def __init__(self, exports: Mapping[str, Served]) -> None:
-        self._exports = {name: _Export(served) for name, served in exports.items()}
+    def __init__(self, exports: Mapping[str, Served], stop: threading.Event) -> None:
+        self._exports = {name: _Export(served, stop) for name, served in exports.items()}
         self._connections: list[tuple[socket.socket, threading.Thread]] = []
         self._lock = threading.Lock()
         self.failures: list[SourceError] = []

@@ -13,7 +13,7 @@ from typing import Self
 
 from thresher.model.units import MIB, Bytes
 from thresher.ports import ByteStream
-from thresher.transfer.buffers import BufferRing, Lease, fill
+from thresher.transfer.buffers import BufferRing, Filler, Lease
 from thresher.transfer.decode import Decoder, Piece
 from thresher.transfer.digest import Digest, DigestState
 from thresher.transfer.ledger import Resume
@@ -22,8 +22,6 @@ from thresher.transfer.watermark import Watermark
 
 MAX_VECTOR = 8
 """Grains to one pwritev: more of them cost page faults, because their memory is trimmed and faulted in again."""
-PATIENCE_S = 0.25
-"""What came is handed on after so long, however little: progress is seen, and a stop is heeded, on slow links, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Pipeline:
     Args:
         decoder: what the bytes are.
         sink: where they go; already open.
-        workers: threads that expand and write, shared between disks.
+        workers: threads that expand and write, of this stream or of several.
         resume: where an earlier run got to.
         digest: the checksum over the stream as it comes, from its ``offset`` on.
         on_safe: called, in a thread of its own, with a place to resume at once all before it is flushed.
@@ -108,21 +106,23 @@ class Pipeline:
         """Where the stream has to be opened: at the first byte that decoder or digest still needs."""
         return min(self._decode_from, self._hash_from)
 
-    def copy(self, stream: ByteStream, on_read: Callable[[], None]) -> None:
-        """Copy ``stream``, which was opened at :attr:`start`, to its end.
+    def copy(self, stream: ByteStream, on_read: Callable[[], None], begin: int | None = None) -> None:
+        """Copy ``stream`` to its end.
 
         Args:
             stream: the bytes.
             on_read: called after each buffer; what it raises ends the copy.
+            begin: where the stream was opened, at :attr:`start` or before it: what comes before that is dropped.
 
         Raises:
             ThresherError: what the source, the format or the target had to say first.
         """
-        position = self.start
+        position = self.start if begin is None else begin
+        filler = Filler(stream)
         while True:
             with self._ring.take() as lease:
                 self._raise_failure()
-                count = fill(stream, lease.buffer, PATIENCE_S)
+                count = filler.fill(lease.buffer)
                 self._dispatch(lease, position, count)
             if count == 0:
                 break

@@ -2,9 +2,10 @@
 
 import threading
 
-from thresher.model.errors import SourceError, StreamCut
+from thresher.model.errors import StreamCut
 from thresher.model.units import KIB, MIB
 from thresher.ports import ByteSource, ByteStream
+from thresher.transfer.reopen import ReopeningStream
 
 _IDLE_STREAMS = 4
 _SKIP_LIMIT = MIB
@@ -15,12 +16,17 @@ _SKIP_CHUNK = 256 * KIB
 class StreamPool:
     """Open streams of one source, so that reading on needs no new connection. Safe for several threads.
 
+    Args:
+        source: what is read; it can be opened in the middle.
+        stop: set it, and waiting for a source that is away ends with Stopped.
+
     Attributes:
         read: bytes handed out so far.
     """
 
-    def __init__(self, source: ByteSource) -> None:
+    def __init__(self, source: ByteSource, stop: threading.Event) -> None:
         self.source = source
+        self._stop = stop
         self.read = 0
         self._idle: list[tuple[int, ByteStream]] = []
         self._closed = False
@@ -29,20 +35,18 @@ class StreamPool:
     def read_into(self, offset: int, buffer: memoryview) -> None:
         """Fill ``buffer`` from ``offset`` on.
 
-        A stream that waited may have been cut by a server that was tired of it: then a new one has its try.
+        A stream that was cut, such as by a server that was tired of its waiting, is opened anew, and once more where
+        the server has to start first: qemu-img would give up the whole image for one read that fails.
 
         Raises:
             SourceError: the bytes could not be had, or ended before ``buffer`` was full.
+            Stopped: ``stop`` was set.
         """
-        waiting = self._take(offset)
-        if waiting is not None:
-            try:
-                self._read(*waiting, offset, buffer)
-            except SourceError:
-                pass
-            else:
-                return
-        self._read(offset, self.source.open(offset), offset, buffer)
+        position, stream = self._take(offset) or (offset, self._opened(offset))
+        self._read(position, stream, offset, buffer)
+
+    def _opened(self, offset: int) -> ByteStream:
+        return ReopeningStream(self.source, offset, self._stop, patient=True)
 
     def close(self) -> None:
         """Close every stream that waits, and those in use when they come back."""

@@ -16,7 +16,7 @@ from tempfile import TemporaryFile
 from thresher.model.errors import ImageError, Stopped, TargetError, TargetFull
 from thresher.model.units import Bytes
 from thresher.ports import ByteSource, DiskStream
-from thresher.transfer.buffers import BUFFER_BYTES, fill
+from thresher.transfer.buffers import BUFFER_BYTES, Filler
 from thresher.transfer.check import CHECKED_DRIVERS, check_image, image_size
 from thresher.transfer.digest import Digest
 from thresher.transfer.layout import DRIVERS, Piece, layout
@@ -86,7 +86,7 @@ def convert(
         if plan.capacity is not None:
             place.sink.size(plan.capacity)
         capacity = plan.capacity
-        with NbdServer(plan.exports) as server:
+        with NbdServer(plan.exports, stop) as server:
             done, total = 0, sum(piece.length for piece in plan.pieces)
             for piece in plan.pieces:
                 run = _Run(stream, server, piece, place, stop)
@@ -132,8 +132,9 @@ def _seekable(source: ByteSource, folder: Path, stop: threading.Event) -> Iterat
 def _hash(source: ByteSource, digest: Digest, stop: threading.Event) -> None:
     buffer = bytearray(BUFFER_BYTES)
     stream = source.open()
+    filler = Filler(stream)
     try:
-        while count := fill(stream, buffer):
+        while count := filler.fill(buffer):
             digest.update(memoryview(buffer)[:count])
             if stop.is_set():
                 raise Stopped("stopped while the disk's checksum was computed")

@@ -17,14 +17,15 @@ class ReopeningStream:
         source: what is read. One that is not seekable is opened once, and its failures are passed on.
         offset: where to begin.
         stop: set it, and waiting ends with Stopped.
+        patient: open it at the first read, where a failure is worth as many retries as later ones.
     """
 
-    def __init__(self, source: ByteSource, offset: int, stop: threading.Event) -> None:
+    def __init__(self, source: ByteSource, offset: int, stop: threading.Event, *, patient: bool = False) -> None:
         self._source = source
         self._position = offset
         self._stop = stop
         self._failures = 0
-        self._stream: ByteStream | None = source.open(offset)
+        self._stream: ByteStream | None = None if patient else source.open(offset)
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Read on, opening the source anew where that helps. Raises SourceError, or Stopped."""

@@ -10,7 +10,7 @@ from typing import Self
 from thresher.model.errors import Stopped, StreamCut
 from thresher.model.units import Bytes
 from thresher.ports import ByteSource, ByteStream
-from thresher.transfer.buffers import BUFFER_BYTES, fill
+from thresher.transfer.buffers import BUFFER_BYTES, Filler
 from thresher.transfer.sparse import target_error
 
 _KEEP = "keep a copy of the disk in"
@@ -52,8 +52,9 @@ class Spool:
     def _copy(self, source: ByteSource, stop: threading.Event) -> int:
         buffer = bytearray(BUFFER_BYTES)
         stream = source.open()
+        filler = Filler(stream)
         try:
-            while count := fill(stream, buffer):
+            while count := filler.fill(buffer):
                 if stop.is_set():
                     raise Stopped(f"stopped while {self.name} was copied")
                 self._file.write(memoryview(buffer)[:count])

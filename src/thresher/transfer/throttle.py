@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from thresher.model.errors import Stopped
 from thresher.model.units import Bytes
 from thresher.ports import ByteSource, ByteStream, DiskStream
-from thresher.transfer.buffers import BUFFER_BYTES, fill
+from thresher.transfer.buffers import BUFFER_BYTES, Filler
 
 BURST_S = 0.25
 """What an idle bucket holds, as the rate's bytes in so many seconds: 2.5 % of ten seconds, and so long may a busy
@@ -173,9 +173,11 @@ class _ThrottledStream:
 
     def skip(self, count: int) -> None:
         """Read past so many bytes; the end of the stream, if it comes first, is for the reader to find."""
-        scratch = bytearray(min(BUFFER_BYTES, count))
+        scratch, filler = bytearray(min(BUFFER_BYTES, count)), Filler(self)
         while count:
-            done = fill(self, scratch if count >= len(scratch) else bytearray(count))
+            if self._source.stop.is_set():
+                raise Stopped(f"stopped while what is there of {self._source.name} was read past")
+            done = filler.fill(scratch if count >= len(scratch) else bytearray(count))
             if not done:
                 return
             count -= done

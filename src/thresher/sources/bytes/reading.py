@@ -7,7 +7,7 @@ from thresher.model.units import MIB, human
 from thresher.ports import ByteSource, ByteStream
 
 SCRATCH = 1 * MIB
-"""How much is dropped at a time; the size of the transfer's own buffers."""
+"""How much is dropped at a time."""
 
 
 class Regional(ByteSource, Protocol):

@@ -194,4 +194,4 @@ class _Opener:
             places=self.places,
             meter=self.meter,
         )
-        return DiskStream(disk, DiskFormat.VMDK_STREAM, source)
+        return DiskStream(disk, DiskFormat.VMDK_STREAM, source, content=device.content)
