@@ -347,7 +347,7 @@ def test_a_server_that_comes_back_is_asked_again(site: Path, tmp_path: Path) -> 
 # -- interruption -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_and_run_again(how: signal.Signals, site: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with serve(site, faults=Faults(rate=2 * MIB)) as web:

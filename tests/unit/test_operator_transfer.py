@@ -122,6 +122,17 @@ def test_scratch_has_room_for_all_disks_and_the_file_system() -> None:
     assert scratch_size(replace(LINUX_BIOS, disks=disks), Scratch(factor=1.5)) == 30 * GIB
 
 
+@pytest.mark.parametrize("form", [DiskFormat.UNKNOWN, DiskFormat.QCOW2])
+@pytest.mark.parametrize(("volumes", "gib"), [(False, 40), (True, 20)])
+def test_scratch_has_room_for_the_copy_of_an_image_that_may_need_one(
+    form: DiskFormat, gib: int, *, volumes: bool
+) -> None:
+    """Such as the root disk of a server that boots from an image, whose format shows when it is opened."""
+    disks = (LINUX_BIOS.disks[0], replace(LINUX_BIOS.disks[0], key="root", format=form, capacity=Bytes(20 * GIB)))
+    alone = scratch_size(LINUX_BIOS, Scratch(factor=1.0), volumes=volumes)
+    assert scratch_size(replace(LINUX_BIOS, disks=disks), Scratch(factor=1.0), volumes=volumes) - alone == gib * GIB
+
+
 VOLUMES = (VolumeFacts("volume-a", "uid-a", "SCSI 0:0"), VolumeFacts("volume-b", "uid-b", "k=v"))
 
 

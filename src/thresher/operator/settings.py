@@ -59,6 +59,7 @@ class Settings:
         policy: how patient it is.
         recheck: when an import that is not valid is looked at again, although nothing seems to have changed.
         let_go: how long a deletion waits for a source that does not answer.
+        let_go_busy: likewise for one that answers that it is at work, such as a cloud that copies a large volume.
         bandwidth: of all transfers together.
     """
 
@@ -70,4 +71,5 @@ class Settings:
     policy: Policy = POLICY
     recheck: timedelta = timedelta(minutes=1)
     let_go: timedelta = timedelta(minutes=10)
+    let_go_busy: timedelta = timedelta(hours=6)
     bandwidth: Limit = NO_LIMIT

@@ -32,7 +32,7 @@ class Patience:
     """How long a worker goes on trying.
 
     Attributes:
-        policy: the delays, and the failures in a row, none of which got further than any before, after which it gives up.
+        policy: the delays, and after how many failures in a row it gives up, none of which got further than any before.
         room_wait: how long a full scratch volume may stay full.
         room_look_s: how often it is looked at meanwhile.
     """

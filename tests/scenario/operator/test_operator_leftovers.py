@@ -7,15 +7,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from lightkube.config.kubeconfig import KubeConfig
 
 from rig.operator_user import IMPORT, User
 from rig.source_vms import LINUX_BIOS, SPEC
-from thresher.imports.observed import ImageSeen, ImageState, Observed
+from thresher.api.virtualmachineimport import VirtualMachineImport
+from thresher.imports.observed import Failure, ImageSeen, ImageState, Observed, Recorded, Step
+from thresher.model.errors import SourceBusy, SourceError, SourceUnreachable
 from thresher.model.handover import STOP
 from thresher.operator.events import Events
 from thresher.operator.imports.memory import Memory
 from thresher.operator.imports.observe import World
+from thresher.operator.imports.passes import Pass
 from thresher.operator.imports.reporting import Reporting
 from thresher.operator.imports.slots import Slots
 from thresher.operator.imports.tools import Tools
@@ -120,3 +124,30 @@ def test_a_slot_does_not_wait_for_a_worker_whose_node_is_lost(user: User, tmp_pa
             return seen
 
     assert asyncio.run(free()) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("error", "hours", "gone"),
+    [(SourceUnreachable, 1, True), (SourceBusy, 1, False), (SourceBusy, 7, True)],
+    ids=["silent", "at work", "at work for ever"],
+)
+def test_a_deletion_waits_longer_for_a_source_that_is_at_work_than_for_one_that_is_silent(
+    user: User, tmp_path: Path, error: type[SourceError], hours: int, *, gone: bool
+) -> None:
+    """A cloud copies a volume of terabytes for hours, and cannot be asked to stop; until then its copies stay."""
+    user.import_changed(storageClass="no-such-class")
+    user.wait_for("virtualMachineImportInvalid")
+    config, vmi = user.cluster.kubeconfig(tmp_path / "config"), user.get(IMPORT, "demo")
+    asked = datetime.now(UTC) - timedelta(hours=hours)
+    vmi["metadata"]["deletionTimestamp"] = asked.strftime("%Y-%m-%dT%H:%M:%SZ")
+    failing = Recorded(copies="a").failed(Step.SWEEP, Failure.of(error("the volume is being copied")), asked)
+    spec = replace(SPEC, namespace=user.namespace, uid=vmi["metadata"]["uid"])
+    typed = VirtualMachineImport.model_validate(vmi)
+
+    async def let_go() -> bool:
+        async with tools_of(config) as tools:
+            one = Pass(tools, vmi, spec, typed.source_ref, Memory(recorded=failing))
+            return await one._let_go()
+
+    assert asyncio.run(let_go()) is gone
+    assert ("CleanupIncomplete" in dict(user.events())) is gone

@@ -24,10 +24,10 @@ from thresher.imports.actions import (
 )
 from thresher.imports.decide import decide
 from thresher.imports.facts import left_at_source
-from thresher.imports.observed import Failure, Observed
+from thresher.imports.observed import Failure, Observed, Step
 from thresher.imports.phases import TABLE
 from thresher.imports.status import Truth, stamp
-from thresher.model.errors import TargetConflict, TargetUnreachable, ThresherError
+from thresher.model.errors import SourceBusy, TargetConflict, TargetUnreachable, ThresherError
 from thresher.model.naming import copies_prefix
 from thresher.model.report import WorkerPhase
 from thresher.model.spec import ImportSpec
@@ -244,18 +244,25 @@ class Pass:
     async def _let_go(self) -> bool:
         """Whether a deletion has waited long enough for what does not answer."""
         asked = deleted_at(self.vmi)
-        if asked is None or self.tools.clock() < asked + self.tools.settings.let_go:
+        patience = self.tools.settings.let_go_busy if self._source_is_at_work else self.tools.settings.let_go
+        if asked is None or self.tools.clock() < asked + patience:
             return False
         recorded = self.memory.recorded
         owed = " The source VM may still be off." if recorded.touched else ""
         if recorded.copies:
             owed += f" At the source, remove whatever has a name that begins with {copies_prefix(recorded.copies)}."
-        minutes = self.tools.settings.let_go.seconds // 60
-        message = f"What the import made could not be undone within {minutes} minutes, so it is let go.{owed}"
+        minutes = patience.total_seconds() / 60
+        message = f"What the import made could not be undone within {minutes:.0f} minutes, so it is let go.{owed}"
         await self.tools.events.tell(self.vmi, "CleanupIncomplete", message, WARNING)
         await remove_transfer(self.tools, self.spec)
         await self._remove_finalizer()
         return True
+
+    @property
+    def _source_is_at_work(self) -> bool:
+        """Whether what is to be undone at the source waits for something that it does: a copy under way, a task."""
+        failing = [self.memory.recorded.of(step) for step in (Step.RESTORE, Step.SWEEP)]
+        return any(tries is not None and tries.failure.reason == SourceBusy.reason for tries in failing)
 
     async def _remove_finalizer(self) -> None:
         meta = self.vmi["metadata"]

@@ -8,7 +8,7 @@ import yaml
 
 from thresher.model.handover import BANDWIDTH, COMMAND, FINGERPRINT
 from thresher.model.units import GIB, Bytes, gib_of_bytes
-from thresher.model.vm import SourceVM
+from thresher.model.vm import DiskFormat, SourceVM
 from thresher.operator.bandwidth import source_key
 from thresher.operator.kinds import (
     CONFIG_MAP,
@@ -26,6 +26,8 @@ from thresher.transfer.layout import DRIVERS
 
 LEDGERS = GIB // 16
 """Room for the ledgers of volumes, of some kilobytes each, and for the file system. Claims are in whole GiB."""
+COPIED = frozenset({*DRIVERS, DiskFormat.UNKNOWN})
+"""Formats of which a copy may be needed, where the source cannot be read at random places."""
 DEVICES = "/dev/thresher"
 """Where a worker finds the volumes that it writes, each under its claim's UID: a ledger, which has the device's name,
 is then never one of another volume."""
@@ -65,11 +67,13 @@ def scratch_size(vm: SourceVM, scratch: Scratch, *, volumes: bool = False) -> By
     Args:
         vm: the source VM.
         scratch: how it is made.
-        volumes: whether disks are written to volumes. What remains is their ledgers, which are small, and copies of
-            images that only qemu-img reads, where their source cannot be read at random places.
+        volumes: whether disks are written to volumes. Their ledgers remain, which are small.
+
+    An image that only qemu-img reads, or that may turn out to be one, is copied there first where its source cannot be
+    read at random places (an image of a Glance that keeps its images in Ceph), which shows when it is opened.
     """
-    on_it = [disk for disk in vm.disks if not volumes or disk.format in DRIVERS]
-    disks = sum(disk.capacity or Bytes(GIB) for disk in on_it)
+    copied = [disk for disk in vm.disks if disk.format in COPIED]
+    disks = sum(disk.capacity or Bytes(GIB) for disk in (*copied, *(() if volumes else vm.disks)))
     return Bytes(math.ceil(disks * scratch.factor) + (LEDGERS if volumes else 0))
 
 
