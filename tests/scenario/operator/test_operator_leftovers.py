@@ -12,14 +12,13 @@ from lightkube.config.kubeconfig import KubeConfig
 
 from rig.operator_user import IMPORT, User
 from rig.source_vms import LINUX_BIOS, SPEC
-from thresher.api.virtualmachineimport import VirtualMachineImport
 from thresher.imports.observed import Failure, ImageSeen, ImageState, Observed, Recorded, Step
 from thresher.model.errors import SourceBusy, SourceError, SourceUnreachable
 from thresher.model.handover import STOP
 from thresher.operator.events import Events
+from thresher.operator.imports import aftermath
 from thresher.operator.imports.memory import Memory
 from thresher.operator.imports.observe import World
-from thresher.operator.imports.passes import Pass
 from thresher.operator.imports.reporting import Reporting
 from thresher.operator.imports.slots import Slots
 from thresher.operator.imports.tools import Tools
@@ -142,12 +141,10 @@ def test_a_deletion_waits_longer_for_a_source_that_is_at_work_than_for_one_that_
     vmi["metadata"]["deletionTimestamp"] = asked.strftime("%Y-%m-%dT%H:%M:%SZ")
     failing = Recorded(copies="a").failed(Step.SWEEP, Failure.of(error("the volume is being copied")), asked)
     spec = replace(SPEC, namespace=user.namespace, uid=vmi["metadata"]["uid"])
-    typed = VirtualMachineImport.model_validate(vmi)
 
-    async def let_go() -> bool:
+    async def looked_at() -> bool:
         async with tools_of(config) as tools:
-            one = Pass(tools, vmi, spec, typed.source_ref, Memory(recorded=failing))
-            return await one._let_go()
+            return await aftermath.let_go(tools, vmi, spec, Memory(recorded=failing))
 
-    assert asyncio.run(let_go()) is gone
+    assert asyncio.run(looked_at()) is gone
     assert ("CleanupIncomplete" in dict(user.events())) is gone

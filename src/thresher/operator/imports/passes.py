@@ -24,16 +24,14 @@ from thresher.imports.actions import (
 )
 from thresher.imports.decide import decide
 from thresher.imports.facts import left_at_source
-from thresher.imports.observed import Failure, Observed, Step
-from thresher.imports.phases import TABLE
-from thresher.imports.status import Truth, stamp
-from thresher.model.errors import SourceBusy, TargetConflict, TargetUnreachable, ThresherError
-from thresher.model.naming import copies_prefix
+from thresher.imports.observed import Failure, Observed
+from thresher.model.errors import TargetConflict, TargetUnreachable, ThresherError
 from thresher.model.report import WorkerPhase
 from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState
 from thresher.operator.events import WARNING
 from thresher.operator.imports.act import Hands, transfer_is_over
+from thresher.operator.imports.aftermath import after_the_end, let_go, remove_finalizer
 from thresher.operator.imports.held import QUEUED, Held
 from thresher.operator.imports.look import deleted_at, look
 from thresher.operator.imports.memory import Memory, dump
@@ -43,8 +41,7 @@ from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import name_of, source_of
 from thresher.operator.imports.undo import free_slot, remove_transfer
 from thresher.operator.imports.written import write_status
-from thresher.operator.kinds import FINALIZER, IMPORT, SECRET
-from thresher.operator.status import changes, from_json, to_json
+from thresher.operator.kinds import SECRET
 from thresher.targets.harvester.objects import Object
 
 log = logging.getLogger(__name__)
@@ -84,9 +81,10 @@ class Pass:
         Raises:
             TargetError: the API server did not answer.
         """
+        whole = (self.tools, self.vmi, self.spec, self.memory)
         if self.memory.over:
-            return await self._after_the_end()
-        if await self._let_go():
+            return None if await after_the_end(*whole) else SOON
+        if await let_go(*whole):
             return None
         self._world, self.memory = await look(self.tools, self.spec, self.ref, self.memory)
         self._measure()
@@ -182,7 +180,7 @@ class Pass:
         await remove_transfer(self.tools, self.spec)
         await self._tell_what_is_left()
         if deleted_at(self.vmi) is not None:
-            await self._remove_finalizer()
+            await remove_finalizer(self.tools, self.vmi)
             return None
         self.memory = replace(self.memory, over=True)
         return AT_ONCE
@@ -200,7 +198,7 @@ class Pass:
         if fail.not_restored is not None:
             await self.tools.events.tell(self.vmi, "SourceNotRestored", fail.not_restored.message, WARNING)
         if deleted_at(self.vmi) is not None:
-            await self._remove_finalizer()
+            await remove_finalizer(self.tools, self.vmi)
             return None
         self.memory = replace(self.memory, over=True)
         return AT_ONCE
@@ -209,66 +207,6 @@ class Pass:
         left = left_at_source(self._seen)
         if left is not None:
             await self.tools.events.tell(self.vmi, "CopiesLeftAtSource", left.message, WARNING)
-
-    async def _after_the_end(self) -> float | None:
-        freed = await free_slot(self.tools, self.spec)
-        self.tools.metrics.phase(self.spec.uid, self.memory.phase)
-        if deleted_at(self.vmi) is not None:
-            await remove_transfer(self.tools, self.spec)
-            await self._remove_finalizer()
-        elif self.memory.vm is not None and TABLE[self.memory.phase].succeeded:
-            state = await self.tools.target.vm_state(self.spec, self.memory.vm)
-            if not state.exists:
-                await self._say_vm_is_gone()
-        return None if freed else SOON
-
-    async def _say_vm_is_gone(self) -> None:
-        """The new VM is its user's: it is not made again, but the import does not claim that it runs."""
-        before = self.vmi.get("status") or {}
-        message = "The new VM was deleted after the import had ended, so it is not made again."
-        told = from_json(before.get("conditions"))
-        gone = tuple(
-            replace(condition, status=Truth.FALSE, reason="VirtualMachineDeleted", message=message)
-            for condition in told
-            if condition.type in ("Ready", "VirtualMachineCreated", "VirtualMachineRunning")
-        )
-        kinds = {condition.type for condition in gone}
-        stamped = (*stamp(gone, told, self.tools.clock()), *(c for c in told if c.type not in kinds))
-        after = {**before, "conditions": to_json(stamped, self.memory.generation)}
-        after.pop("newVirtualMachine", None)
-        patch = changes(before, after)
-        if patch and told and told[0].reason != "VirtualMachineDeleted":
-            await write_status(self.tools, self.vmi, patch)
-            await self.tools.events.tell(self.vmi, "VirtualMachineDeleted", message, WARNING)
-
-    async def _let_go(self) -> bool:
-        """Whether a deletion has waited long enough for what does not answer."""
-        asked = deleted_at(self.vmi)
-        patience = self.tools.settings.let_go_busy if self._source_is_at_work else self.tools.settings.let_go
-        if asked is None or self.tools.clock() < asked + patience:
-            return False
-        recorded = self.memory.recorded
-        owed = " The source VM may still be off." if recorded.touched else ""
-        if recorded.copies:
-            owed += f" At the source, remove whatever has a name that begins with {copies_prefix(recorded.copies)}."
-        minutes = patience.total_seconds() / 60
-        message = f"What the import made could not be undone within {minutes:.0f} minutes, so it is let go.{owed}"
-        await self.tools.events.tell(self.vmi, "CleanupIncomplete", message, WARNING)
-        await remove_transfer(self.tools, self.spec)
-        await self._remove_finalizer()
-        return True
-
-    @property
-    def _source_is_at_work(self) -> bool:
-        """Whether what is to be undone at the source waits for something that it does: a copy under way, a task."""
-        failing = [self.memory.recorded.of(step) for step in (Step.RESTORE, Step.SWEEP)]
-        return any(tries is not None and tries.failure.reason == SourceBusy.reason for tries in failing)
-
-    async def _remove_finalizer(self) -> None:
-        meta = self.vmi["metadata"]
-        rest = [name for name in meta.get("finalizers") or [] if name != FINALIZER]
-        patch = {"metadata": {"finalizers": rest}}
-        await self.tools.kube.merge(IMPORT, meta["namespace"], meta["name"], patch)
 
     # -- observe -----------------------------------------------------------------------------------------
 
