@@ -8,8 +8,8 @@ from thresher.operator.queue import WorkQueue
 from thresher.targets.harvester.objects import CLAIM, IMAGE, MACHINE, Object
 from thresher.targets.manifests.values import IMPORT_UID
 
-REPORT_DELAY_S = 1.0
-"""Reports come every other second; a pass for each within a second is enough."""
+REPORT_DELAY_S = 0.1
+"""Changes of state come in bursts, of which one pass takes all. Mere progress comes every other second."""
 
 
 class Triggers:
