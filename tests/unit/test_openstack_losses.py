@@ -110,6 +110,12 @@ def test_an_ordinary_volume_loses_nothing() -> None:
     assert rules(from_volume(DATA), volume(DATA, "/dev/vda")) == []
 
 
+def test_a_volume_that_is_larger_than_glance_s_usual_limit_is_told() -> None:
+    assert rules(from_volume(DATA), volume(DATA, "/dev/vda", 1024)) == []
+    assert rules(from_volume(DATA), volume(DATA, "/dev/vda", 1025)) == [("LargeVolume", f"disk {DATA}", False)]
+    assert "1025 GiB" in losses(from_volume(DATA), volume(DATA, "/dev/vda", 1025))[0].message
+
+
 def test_a_volume_that_cannot_be_read_stops_the_import() -> None:
     assert rules(from_volume(DATA)) == [("VolumeUnreadable", f"disk {DATA}", True)]
     (disk,) = source_vm(from_volume(DATA), around()).disks

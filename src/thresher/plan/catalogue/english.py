@@ -255,6 +255,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
         "Several servers could share the volume; the new disk has one VM.",
         "Nothing, if only this server uses it.",
     ),
+    "LargeVolume": (
+        "The volume is larger than 1 TiB, Glance's usual limit of an image, and is copied by an image.",
+        "Have image_size_cap of Glance raised above its size.",
+    ),
     "VolumeStatus": (
         "The volume is in a state in which Cinder takes no snapshot.",
         "Wait, or mend it at the source, or detach it.",

@@ -16,6 +16,7 @@ from openstack.image.v2.image import Image
 from thresher.model.errors import SourceBusy, SourceError, SourceNotFound
 from thresher.sources.openstack.faults import is_quota, said
 from thresher.sources.openstack.names import is_copy
+from thresher.sources.openstack.reading import ask
 
 _USABLE = frozenset({"available", "in-use"})
 """States of a volume that a snapshot can be made in (Block Storage API v3, "Create a snapshot")."""
@@ -24,6 +25,8 @@ _ON = frozenset({1, 3, 7})
 _FILTERS = "3.0"
 """Names can always be asked for in this version of Cinder's API. From 3.31 on that is up to a file of the cloud's own
 (``resource_filters_file``), and one that is missing refuses them all with 400."""
+_MESSAGES = "3.5"
+"""User messages came with 3.3, and filters of them with 3.5 (Cinder, "REST API Version History")."""
 _DESCRIPTION = "A copy that Thresher made to import a server; it is removed when that import has ended."
 
 
@@ -159,6 +162,18 @@ def snapshot_server(cloud: Connection, name: str, server_id: str) -> None:
     with _asked(f"the image of server {server_id}"):
         # the proxy's create_server_image() would search all images for the new one
         Server.new(id=server_id).create_image(cloud.compute, name)
+
+
+def words_of_cinder(cloud: Connection, volume_id: str) -> str:
+    """What Cinder last told its users of a volume; "" where it told nothing.
+
+    Raises:
+        HttpException: it has no user messages, or not for this user.
+    """
+    answer = ask(cloud.block_storage, "/messages", microversion=_MESSAGES, params={"resource_uuid": volume_id})
+    told = [one for one in answer.get("messages") or () if one.get("resource_uuid") == volume_id]
+    newest: dict[str, Any] = max(told, key=lambda one: str(one.get("created_at")), default={})
+    return " ".join(str(newest.get("user_message") or "").split()).rstrip(".")
 
 
 def remove(cloud: Connection, copy: Copy) -> None:

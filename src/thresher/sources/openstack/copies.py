@@ -8,7 +8,9 @@
 So whoever comes next, after a crash of the worker at any place, goes on where the last one was.
 """
 
+import asyncio
 import logging
+from collections import Counter
 from enum import Enum
 from functools import partial
 
@@ -32,6 +34,11 @@ _WORKING = {
     Kind.IMAGE: frozenset({"queued", "saving", "importing", "uploading"}),
 }
 """States that pass (Block Storage API v3, "Volume statuses", "Snapshot statuses"; Glance, "Image Statuses")."""
+_REPEATS = (3, 12)
+"""Looks to wait before a step whose outcome vanished is done again, and once more: half a minute and two minutes, at
+the usual interval. Cinder and Nova remove an image that they cannot write, whatever the reason (Cinder,
+``copy_volume_to_image`` and ``_delete_image``; Nova, ``delete_image_on_error``): one that passes passes meanwhile, and
+with one that stays, such as Glance's ``image_size_cap``, the server would be off for nothing."""
 _SERVICE = {Kind.SNAPSHOT: "Cinder", Kind.VOLUME: "Cinder", Kind.IMAGE: "Glance"}
 
 
@@ -42,7 +49,7 @@ class Step(Enum):
     VOLUME = "the temporary volume"
     UPLOAD = "the image"
     CREATE_IMAGE = "the image of the root disk"
-    DISCARD = "the image that nobody writes any more"
+    DISCARD = "the removal of the image that nobody writes any more"
     WAIT = "nothing yet"
     DONE = "nothing any more"
 
@@ -101,7 +108,7 @@ class DiskCopy:
         self._vm = vm
         self._disk = disk
         self._policy = policy
-        self._done: set[Step] = set()
+        self._taken: Counter[Step] = Counter()
         self.name = name
         self.title = f"disk {disk.key} of {vm.name}"
 
@@ -136,16 +143,32 @@ class DiskCopy:
         return cloud.look(connection, self.name)
 
     async def _take(self, step: Step, seen: Seen) -> None:
-        """Do a step, at most once: what then vanishes was given up by the cloud, which would do so again."""
-        if step in self._done:
-            raise SourceBusy(
-                f"{step.value} of {self.title} was asked for and is gone: the cloud gave it up, or somebody removed it;"
-                " it is tried again, and the logs of Cinder, Glance and Nova say more"
-            )
-        self._done.add(step)
+        """Do a step; what vanished since was given up by the cloud, and is done again a few times."""
+        taken = self._taken[step]
+        if taken > len(_REPEATS):
+            raise await self._given_up(step, seen)
+        if taken:
+            _log.warning("%s: %s was asked for and is gone; it is asked for again", self.title, step.value)
+            await asyncio.sleep(_REPEATS[taken - 1] * self._policy.every_s)
+        self._taken[step] += 1
         _log.info("%s: now %s", self.title, step.value)
         # to its end: what a cancelled request makes would be seen by nobody who cleans up after us
         await uninterrupted(self._connection.call(partial(self._make, step=step, seen=seen)))
+
+    async def _given_up(self, step: Step, seen: Seen) -> SourceError:
+        """The end of a disk whose copy the cloud gives up each time, in Cinder's words where it has any."""
+        words = ""
+        if seen.volume is not None:
+            try:
+                words = await self._connection.call(partial(cloud.words_of_cinder, volume_id=seen.volume.id))
+            except SourceError as error:
+                _log.info("%s: Cinder does not say why: %s", self.title, error)
+        told = f" (Cinder says: {words})" if words else ""
+        return SourceError(
+            f"{step.value} of {self.title} was asked for {self._taken[step]} times and came to nothing each time{told};"
+            " see in the logs of Cinder, Nova and Glance why, such as Glance's image_size_cap, its quota or the room in"
+            " its store, and start the import again"
+        )
 
     def _make(self, connection: Connection, step: Step, seen: Seen) -> None:
         """Runs in a thread."""
