@@ -36,6 +36,11 @@ def leaves_copies(manifest: AnySource) -> bool:
     return isinstance(manifest, OpenstackSourceManifest)
 
 
+def finds_ids(manifest: AnySource) -> bool:
+    """Whether a VM can be asked for by its id, which no other VM gets and no renaming changes."""
+    return isinstance(manifest, OpenstackSourceManifest)
+
+
 @dataclass(frozen=True, slots=True)
 class DiskLimits:
     """How many disks may be read at once: from one source, and from each of its ESXi hosts."""
