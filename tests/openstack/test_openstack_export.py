@@ -222,6 +222,8 @@ def test_a_sweep_removes_all_that_an_owner_has_and_nothing_else(cloud: Openstack
     assert cloud.user.image.post("/images", json=queued).ok
     others = cloud.make.image(b"other", copy_name(f"{lab.owner}-2", key, "req-1"))
     assert len(lab.left()) == 5
+    assert copies_of(cloud.user, lab.owner, page=1) == copies_of(cloud.user, lab.owner)
+    assert len(copies_of(cloud.user, lab.owner)) == 4
 
     lab.swept()
     lab.swept()
