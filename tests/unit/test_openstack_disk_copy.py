@@ -8,7 +8,7 @@ import pytest
 from openstack.image.v2.image import Image
 
 from rig.openstack_exports import machine
-from thresher.model.errors import SourceDenied, SourceError
+from thresher.model.errors import SourceDenied, SourceError, SourceUnreachable
 from thresher.sources.openstack import cloud
 from thresher.sources.openstack.cloud import Copy, Kind, Seen
 from thresher.sources.openstack.connection import OpenstackConnection
@@ -25,11 +25,14 @@ class Cloud:
 
     Args:
         lost: how many uploads come to nothing.
+        silent: how many looks in a row get no answer, each time before something is seen.
         words: what Cinder says of it; an error where it says nothing to this user.
     """
 
-    def __init__(self, *, lost: int = 0, words: str | SourceError = "") -> None:
+    def __init__(self, *, lost: int = 0, silent: int = 0, words: str | SourceError = "") -> None:
         self.uploads = 0
+        self._looks = 0
+        self._silent = silent
         self._lost = lost
         self._words = words
 
@@ -39,6 +42,9 @@ class Cloud:
 
     def look(self, _: Any, name: str) -> Seen:
         """Stands for :func:`cloud.look`."""
+        self._looks += 1
+        if self._looks % (self._silent + 1):
+            raise SourceUnreachable("the cloud cannot answer now (503)")
         done = self.uploads > self._lost
         return Seen(volume=READY, image=Copy(Kind.IMAGE, "i", name, "active") if done else None)
 
@@ -84,3 +90,16 @@ def test_an_upload_that_comes_to_nothing_each_time_is_final_and_in_cinder_s_word
 def test_a_cinder_without_words_for_this_user_does_not_hide_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SourceError, match=r"nothing each time; see in the logs"):
         copied(Cloud(lost=9, words=SourceDenied("not for you")), monkeypatch)
+
+
+def test_a_cloud_that_does_not_answer_for_a_while_is_looked_at_again_and_asked_for_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = Cloud(silent=3)
+    assert copied(made, monkeypatch).id == "i"
+    assert made.uploads == 1
+
+
+def test_a_cloud_that_does_not_answer_for_too_long_is_left_for_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SourceUnreachable, match="503"):
+        copied(Cloud(silent=1 << 20), monkeypatch)

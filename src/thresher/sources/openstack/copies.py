@@ -11,13 +11,15 @@ So whoever comes next, after a crash of the worker at any place, goes on where t
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from enum import Enum
 from functools import partial
+from typing import TypeVar
 
 from openstack.connection import Connection
 from openstack.image.v2.image import Image
 
-from thresher.model.errors import SourceBusy, SourceError
+from thresher.model.errors import SourceBusy, SourceError, SourceUnreachable
 from thresher.model.vm import Disk, SourceVM
 from thresher.sources.openstack import cloud
 from thresher.sources.openstack.cloud import Copy, Kind, Seen
@@ -25,6 +27,8 @@ from thresher.sources.openstack.connection import OpenstackConnection
 from thresher.sources.openstack.names import ROOT
 from thresher.sources.openstack.patience import CopyPolicy, Patience
 from thresher.sources.uninterrupted import uninterrupted
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -121,11 +125,11 @@ class DiskCopy:
         patience = Patience(self._policy, self._disk.capacity or 0)
         before = None
         while True:
-            seen = await self._connection.call(self._look)
+            seen = await self._answered(self._look)
             step = next_step(seen, self._disk.key, self.title)
             if step is Step.DONE and seen.image is not None:
                 _log.info("%s is copied: %s", self.title, seen.image)
-                return await self._connection.call(partial(cloud.image_of, copy=seen.image))
+                return await self._answered(partial(cloud.image_of, copy=seen.image))
             if seen != before:
                 patience.restart()
                 before = seen
@@ -135,6 +139,22 @@ class DiskCopy:
             elif patience.over:
                 raise self._late(seen, patience)
             await patience.pause()
+
+    async def _answered(self, look: Callable[[Connection], T]) -> T:
+        """What a look finds, as soon as the cloud answers: a copy of hours goes on while a service restarts.
+
+        Raises:
+            SourceError: it does not answer for as long as a copy may make no progress, or it refuses.
+        """
+        patience = Patience(self._policy)
+        while True:
+            try:
+                return await self._connection.call(look)
+            except SourceUnreachable as error:
+                if patience.over:
+                    raise
+                _log.info("%s is looked at again: %s", self.title, error)
+                await patience.pause()
 
     def _look(self, connection: Connection) -> Seen:
         """Runs in a thread."""
