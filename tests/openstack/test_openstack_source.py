@@ -21,6 +21,7 @@ from thresher.model.errors import (
 from thresher.model.units import GIB
 from thresher.model.vm import FirmwareType, OsFamily, PowerState, Severity, SourceVM
 from thresher.ports import SourceFacts
+from thresher.sources.openstack import reading
 from thresher.sources.openstack.access import OpenstackAccess
 from thresher.sources.openstack.connection import OpenstackConnection
 
@@ -197,6 +198,18 @@ def test_the_properties_stay_when_the_image_is_deleted(cloud: OpenstackCloud) ->
     vm = find(cloud, "orphan")
     assert vm.firmware.type is FirmwareType.EFI
     assert [disk.key for disk in vm.disks] == ["root"]
+
+
+def test_a_nova_that_keeps_no_properties_stops_an_import_whose_firmware_nobody_knows(
+    cloud: OpenstackCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_NEWEST", "2.97")
+    image = cloud.make.image(b"\0" * 512, hw_firmware_type="uefi")
+    cloud.make.server("old orphan", image=image)
+    assert "ImageUnreadable" not in rules(find(cloud, "old orphan"))
+    cloud.user.image.delete_image(image)
+    (loss,) = [loss for loss in find(cloud, "old orphan").losses if loss.rule == "ImageUnreadable"]
+    assert loss.severity is Severity.BLOCKER
 
 
 def test_defect_16_nics_are_in_the_order_of_the_server_s_ports(cloud: OpenstackCloud) -> None:

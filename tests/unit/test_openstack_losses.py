@@ -180,7 +180,9 @@ def test_what_is_the_same_there(stated: dict[str, str]) -> None:
 
 def test_an_image_that_is_gone_leaves_its_properties_unknown() -> None:
     gone = server(image={"id": IMAGE, "links": []})
-    assert [loss.rule for loss in source_vm(gone, Surroundings()).losses] == ["ImageUnreadable"]
+    (loss,) = source_vm(gone, Surroundings()).losses
+    assert (loss.rule, loss.severity) == ("ImageUnreadable", Severity.BLOCKER), "a UEFI guest would become a BIOS VM"
+    assert "skipPreflightChecks" in loss.message
     kept = server(image={"id": IMAGE, "links": [], "properties": {"hw_firmware_type": "uefi"}})
     assert source_vm(kept, Surroundings()).losses == ()
 

@@ -224,8 +224,8 @@ ENGLISH: dict[str, tuple[str, str]] = {
     ),
     "FolderIgnored": ("OpenStack has no folders.", "Leave folder out of the import."),
     "ImageUnreadable": (
-        "The image that the server was made of is gone, and with it what it says of firmware and buses.",
-        "Look at the new VM's firmware, buses and system.",
+        "The image that the server was made of is gone, and with it what it says of firmware, buses and TPM.",
+        "See in the guest whether it boots by UEFI; set skipPreflightChecks where not, or mend the new VM by hand.",
     ),
     "MachineType": (
         "The machine type of the image is not taken over.",

@@ -74,14 +74,16 @@ def folder_ignored(folder: str) -> tuple[Loss, ...]:
 
 
 def _image(server: Row, around: Surroundings) -> Iterator[Loss]:
+    """Whether anybody knows what the image says: Nova keeps a copy only since microversion 2.98."""
     key = image_id(server)
     embedded = isinstance(server.get("image"), dict) and "properties" in server["image"]
     if has_root_disk(server, around) and key not in around.images and not embedded:
         message = (
-            f"The image {key} that it was made of is gone or cannot be read, so nobody tells its firmware, buses and "
-            "system: look at the new VM's after the import."
+            f"The image {key} that it was made of is gone or cannot be read, so nobody tells its firmware, buses, TPM"
+            " and system, and a guest that boots by UEFI would not boot: see in the guest (/sys/firmware/efi, "
+            "msinfo32), and where it boots by BIOS, or you set the new VM's firmware by hand, set skipPreflightChecks."
         )
-        yield Loss("ImageUnreadable", "VM", message)
+        yield _blocker("ImageUnreadable", "VM", message)
 
 
 def _machine(properties: Row, threads: int) -> Iterator[Loss]:
