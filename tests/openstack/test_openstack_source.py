@@ -117,6 +117,20 @@ def test_a_wrong_login_is_tried_once_and_not_by_every_caller(cloud: OpenstackClo
     assert [seen.status for seen in cloud.gates["keystone"].requests] == [401]
 
 
+def test_a_user_of_another_domain_than_the_project(cloud: OpenstackCloud) -> None:
+    identity = cloud.admin.identity
+    user = identity.create_user(name="guest", password="s3cret-guest", domain_id="default")
+    role = identity.find_role("member", ignore_missing=False)
+    identity.assign_project_role_to_user(cloud.user.current_project_id, user, role)
+    guest = replace(cloud.password, username="guest", password="s3cret-guest")
+    try:
+        assert "project shop" in check(access_to(cloud, guest, user_domain_name="Default")).detail
+        with pytest.raises(SourceDenied):
+            check(access_to(cloud, guest))
+    finally:
+        identity.delete_user(user)
+
+
 def test_a_wrong_region_lists_those_that_exist(cloud: OpenstackCloud) -> None:
     with pytest.raises(SourceNotFound, match=r"no region 'RegionTwo'.*it has RegionOne"):
         check(access_to(cloud, region="RegionTwo"))

@@ -1,6 +1,7 @@
 """Which server is meant by a name, and what is said where none or several are."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,30 @@ def test_a_login_names_what_it_lacks() -> None:
     with pytest.raises(UsageError, match="application_credential_secret"):
         check_complete(OpenstackAccess("https://k", "R", application_credential_id="a"))
     check_complete(OpenstackAccess("https://k", "R", application_credential_id="a", application_credential_secret="s"))
+
+
+@pytest.mark.parametrize(
+    ("domains", "user", "project"),
+    [
+        ({"domain_name": "both"}, "both", "both"),
+        ({"domain_name": "both", "user_domain_name": "ldap"}, "ldap", "both"),
+        ({"domain_name": "both", "project_domain_name": "Default"}, "both", "Default"),
+        ({"user_domain_name": "ldap", "project_domain_name": "Default"}, "ldap", "Default"),
+    ],
+)
+def test_a_user_and_a_project_may_be_of_two_domains(domains: dict[str, str], user: str, project: str) -> None:
+    access = OpenstackAccess("https://k", "R", "u", "s3cret", "p", **domains)  # type: ignore[arg-type]  # all are text
+    check_complete(access)
+    login = Login(access)
+    method: Any = login.auth_methods[0]
+    assert (method.user_domain_name, login.project_domain_name) == (user, project)
+
+
+@pytest.mark.parametrize("one", ["user_domain_name", "project_domain_name"])
+def test_one_domain_of_two_is_not_enough(one: str) -> None:
+    access = OpenstackAccess("https://k", "R", "u", "s3cret", "p", **{one: "ldap"})  # type: ignore[arg-type]  # as above
+    with pytest.raises(UsageError, match="domain_name"):
+        check_complete(access)
 
 
 def test_secrets_are_in_no_repr() -> None:

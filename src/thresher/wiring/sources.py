@@ -136,6 +136,8 @@ def _openstack(manifest: OpenstackSourceManifest, manifests: Manifests, disks: D
             password=secret.get("password") or "",
             project_name=secret.get("project_name") or "",
             domain_name=secret.get("domain_name") or "",
+            user_domain_name=secret.get("user_domain_name") or "",
+            project_domain_name=secret.get("project_domain_name") or "",
             application_credential_id=secret.get("application_credential_id") or "",
             application_credential_secret=secret.get("application_credential_secret") or "",
             ca_pem=secret.get("ca_cert") or "",
