@@ -131,6 +131,10 @@ def test_a_user_of_another_domain_than_the_project(cloud: OpenstackCloud) -> Non
         identity.delete_user(user)
 
 
+def test_the_only_region_need_not_be_given(cloud: OpenstackCloud) -> None:
+    assert "region RegionOne" in check(access_to(cloud, region="")).detail
+
+
 def test_a_wrong_region_lists_those_that_exist(cloud: OpenstackCloud) -> None:
     with pytest.raises(SourceNotFound, match=r"no region 'RegionTwo'.*it has RegionOne"):
         check(access_to(cloud, region="RegionTwo"))

@@ -7,8 +7,8 @@ from thresher.model.errors import UsageError
 
 _VERSION = "/v3"
 """Of Keystone's Identity API (API reference, "Identity API v3"); v2.0 was removed in 2018."""
-_BY_PASSWORD = ("region", "username", "password", "project_name")
-_BY_CREDENTIAL = ("region", "application_credential_id", "application_credential_secret")
+_BY_PASSWORD = ("username", "password", "project_name")
+_BY_CREDENTIAL = ("application_credential_id", "application_credential_secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class OpenstackAccess:
 
     Attributes:
         endpoint: of Keystone, with or without ``/v3``.
-        region: as the catalogue spells it.
+        region: as the catalogue spells it; "" for the only one that it has.
         username: of the user who logs in.
         password: likewise.
         project_name: whose servers are imported.
@@ -67,7 +67,7 @@ class Place:
 
     Attributes:
         host: of Keystone, with the port where the endpoint states one.
-        region: that is looked in.
+        region: that is looked in; "" until the catalogue has told the only one.
         project: whose servers are meant; "" where only the application credential knows.
     """
 
@@ -76,8 +76,9 @@ class Place:
     project: str = ""
 
     def __str__(self) -> str:
-        project = f", project {self.project}" if self.project else ""
-        return f"{self.host} (region {self.region}{project})"
+        parts = [f"region {self.region}" if self.region else "", f"project {self.project}" if self.project else ""]
+        inner = ", ".join(filter(None, parts))
+        return f"{self.host} ({inner})" if inner else self.host
 
 
 def place(access: OpenstackAccess) -> Place:
