@@ -25,12 +25,14 @@ class Cloud:
 
     Args:
         lost: how many uploads come to nothing.
+        late: how many looks do not see yet what was made.
         silent: how many looks in a row get no answer, each time before something is seen.
         words: what Cinder says of it; an error where it says nothing to this user.
     """
 
-    def __init__(self, *, lost: int = 0, silent: int = 0, words: str | SourceError = "") -> None:
+    def __init__(self, *, lost: int = 0, late: int = 0, silent: int = 0, words: str | SourceError = "") -> None:
         self.uploads = 0
+        self._late = late
         self._looks = 0
         self._silent = silent
         self._lost = lost
@@ -46,6 +48,9 @@ class Cloud:
         if self._looks % (self._silent + 1):
             raise SourceUnreachable("the cloud cannot answer now (503)")
         done = self.uploads > self._lost
+        if done and self._late:
+            self._late -= 1
+            done = False
         return Seen(volume=READY, image=Copy(Kind.IMAGE, "i", name, "active") if done else None)
 
     def upload(self, *_: Any) -> None:
@@ -75,6 +80,12 @@ def test_an_upload_that_comes_to_nothing_is_begun_again(monkeypatch: pytest.Monk
     made = Cloud(lost=lost)
     assert copied(made, monkeypatch).id == "i"
     assert made.uploads == lost + 1
+
+
+def test_an_image_that_is_listed_late_is_not_made_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Cloud(late=1)
+    assert copied(made, monkeypatch).id == "i"
+    assert made.uploads == 1
 
 
 def test_an_upload_that_comes_to_nothing_each_time_is_final_and_in_cinder_s_words(
