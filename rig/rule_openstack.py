@@ -102,6 +102,10 @@ CASES: dict[str, Case] = {
     "VolumeUnreadable": Case(cloud(from_volume(DATA)), cloud(from_volume(DATA), volume(DATA, "/dev/vda"))),
     "EncryptedVolume": data_volume(encrypted=True),
     "MultiAttach": data_volume(multiattach=True),
+    "LargeVolume": Case(
+        cloud(from_volume(DATA), volume(DATA, "/dev/vda", 1025)),
+        cloud(from_volume(DATA), volume(DATA, "/dev/vda", 1024)),
+    ),
     "VolumeStatus": data_volume(status="error_extending"),
     "NicOrder": Case(cards(NET_B), cards(NET_A)),
     "PortUnreadable": Case(cloud(ON_PROD), cloud(ON_PROD, port("p", MAC))),

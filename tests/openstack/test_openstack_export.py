@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ from rig.disks import Case, make, noise
 from rig.openstack import Fault, OpenstackCloud
 from rig.openstack.mishaps import Operation
 from rig.openstack_exports import Lab, image_booted, machine, root_of, sha256
-from thresher.model.errors import SourceError, SourceUnreachable
+from thresher.model.errors import SourceBusy, SourceError, SourceUnreachable
 from thresher.model.units import GIB, KIB, MIB, SECTOR
 from thresher.model.vm import DiskFormat
-from thresher.sources.openstack.cloud import Kind
+from thresher.sources.openstack.cloud import Kind, copies_of
 from thresher.sources.openstack.export import CopyPolicy
 from thresher.sources.openstack.names import ROOT, copy_name
 
@@ -188,6 +189,27 @@ def test_copies_from_before_the_server_ran_again_are_not_taken_for_its_disks(
     assert lab.left() == []
 
 
+def test_a_server_that_runs_while_it_is_copied_is_copied_anew(cloud: OpenstackCloud, tmp_path: Path) -> None:
+    """A disk that is copied after it ran would not fit those that were copied before."""
+    lab = from_volume(cloud, tmp_path, b"data")
+    with ThreadPoolExecutor(1) as threads:
+        with cloud.mishaps.held("copy_volume_to_image"):
+            first = threads.submit(lab.imported)
+            lab.until(lambda: lab.copies().get(Kind.VOLUME) == "uploading")
+            cloud.user.compute.start_server(lab.vm.id)
+            cloud.make.until("server", lab.vm.id, "ACTIVE")
+            cloud.user.compute.stop_server(lab.vm.id)
+            cloud.make.until("server", lab.vm.id, "SHUTOFF")
+        with pytest.raises(SourceBusy, match="was started, or changed, while its disks were copied"):
+            first.result()
+    earlier = {copy.id for copy in copies_of(cloud.user, lab.owner)}
+
+    lab.imported(lambda: lab.until(lambda: not earlier & {copy.id for copy in copies_of(cloud.user, lab.owner)}))
+
+    assert sha256(lab.path(lab.vm.disks[0].key)) == sha256(cloud.make.volume_file(lab.vm.disks[0].key))
+    assert lab.left() == []
+
+
 def test_a_sweep_removes_all_that_an_owner_has_and_nothing_else(cloud: OpenstackCloud, tmp_path: Path) -> None:
     lab = from_volume(cloud, tmp_path, b"data")
     key = lab.vm.disks[0].key
@@ -200,6 +222,8 @@ def test_a_sweep_removes_all_that_an_owner_has_and_nothing_else(cloud: Openstack
     assert cloud.user.image.post("/images", json=queued).ok
     others = cloud.make.image(b"other", copy_name(f"{lab.owner}-2", key, "req-1"))
     assert len(lab.left()) == 5
+    assert copies_of(cloud.user, lab.owner, page=1) == copies_of(cloud.user, lab.owner)
+    assert len(copies_of(cloud.user, lab.owner)) == 4
 
     lab.swept()
     lab.swept()

@@ -130,17 +130,25 @@ def test_a_copy_that_fails_in_cinder_is_named_and_removed(volume_lab: Lab, opera
 
 def test_an_upload_that_cinder_gives_up_is_begun_again(volume_lab: Lab) -> None:
     """Cinder removes the image then, and frees the volume."""
-    volume_lab.cloud.mishaps.driver("copy_volume_to_image")
-    with pytest.raises(SourceError):
-        volume_lab.imported()
+    volume_lab.cloud.mishaps.driver("copy_volume_to_image", times=2)
     volume_lab.imported()
     assert volume_lab.left() == []
 
 
+def test_an_upload_that_cinder_gives_up_each_time_is_final_and_says_why(volume_lab: Lab) -> None:
+    volume_lab.cloud.mishaps.driver("copy_volume_to_image", times=9)
+    says = ("the image of disk", "3 times", "Cinder says: ", "Failed to upload volume", "image_size_cap")
+    fails(volume_lab, SourceError, *says, retryable=False)
+
+
 def test_an_image_that_nova_gives_up_is_begun_again(lab: Lab) -> None:
     lab.cloud.mishaps.driver("server_snapshot")
-    fails(lab, SourceBusy, "is gone", "tried again", retryable=True)
     succeeds(lab)
+
+
+def test_an_image_that_nova_gives_up_each_time_is_final(lab: Lab) -> None:
+    lab.cloud.mishaps.driver("server_snapshot", times=9)
+    fails(lab, SourceError, "the image of the root disk", "3 times", "log", retryable=False)
 
 
 def test_a_copy_that_takes_longer_than_it_may_is_gone_on_with(lab: Lab) -> None:

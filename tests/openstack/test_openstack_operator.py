@@ -145,6 +145,18 @@ def test_a_killed_worker_goes_on_with_the_copies_that_are_there(on: Stage, boot:
     assert sum(path.endswith("/snapshots") for path in asked) == 1, "it was snapshot again"
 
 
+def test_a_killed_worker_finds_the_server_again_whose_name_another_one_has_now(on: Stage, boot: Path) -> None:
+    server = on.cloud.make.server("web", volumes=[on.cloud.make.volume(boot)])
+    with on.copying():
+        on.cloud.user.compute.update_server(server, name="renamed")
+        on.cloud.make.server("web", volumes=[on.cloud.make.volume(b"of another")], status="SHUTOFF")
+        (pod,) = get(on.cluster, "pods", on.namespace)["items"]
+        on.harvester.kill_pod(on.namespace, pod["metadata"]["name"])
+    on.until("virtualMachineRunning")
+    on.wait(lambda: MARKER in on.harvester.console(on.namespace, "web"), "the guest says nothing")
+    on.wait(lambda: not on.cloud.leftovers(), "copies stay at the source")
+
+
 def test_what_cannot_be_removed_is_told_and_the_import_has_succeeded(on: Stage, boot: Path) -> None:
     on.cloud.make.server("web", volumes=[on.cloud.make.volume(boot)], status="SHUTOFF")
     on.cloud.gates["glance"].faults.append(Fault(r"^DELETE /v2/images/", times=None, status=403))

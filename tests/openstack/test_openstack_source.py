@@ -21,6 +21,7 @@ from thresher.model.errors import (
 from thresher.model.units import GIB
 from thresher.model.vm import FirmwareType, OsFamily, PowerState, Severity, SourceVM
 from thresher.ports import SourceFacts
+from thresher.sources.openstack import reading
 from thresher.sources.openstack.access import OpenstackAccess
 from thresher.sources.openstack.connection import OpenstackConnection
 
@@ -116,6 +117,24 @@ def test_a_wrong_login_is_tried_once_and_not_by_every_caller(cloud: OpenstackClo
     assert [seen.status for seen in cloud.gates["keystone"].requests] == [401]
 
 
+def test_a_user_of_another_domain_than_the_project(cloud: OpenstackCloud) -> None:
+    identity = cloud.admin.identity
+    user = identity.create_user(name="guest", password="s3cret-guest", domain_id="default")
+    role = identity.find_role("member", ignore_missing=False)
+    identity.assign_project_role_to_user(cloud.user.current_project_id, user, role)
+    guest = replace(cloud.password, username="guest", password="s3cret-guest")
+    try:
+        assert "project shop" in check(access_to(cloud, guest, user_domain_name="Default")).detail
+        with pytest.raises(SourceDenied):
+            check(access_to(cloud, guest))
+    finally:
+        identity.delete_user(user)
+
+
+def test_the_only_region_need_not_be_given(cloud: OpenstackCloud) -> None:
+    assert "region RegionOne" in check(access_to(cloud, region="")).detail
+
+
 def test_a_wrong_region_lists_those_that_exist(cloud: OpenstackCloud) -> None:
     with pytest.raises(SourceNotFound, match=r"no region 'RegionTwo'.*it has RegionOne"):
         check(access_to(cloud, region="RegionTwo"))
@@ -197,6 +216,18 @@ def test_the_properties_stay_when_the_image_is_deleted(cloud: OpenstackCloud) ->
     vm = find(cloud, "orphan")
     assert vm.firmware.type is FirmwareType.EFI
     assert [disk.key for disk in vm.disks] == ["root"]
+
+
+def test_a_nova_that_keeps_no_properties_stops_an_import_whose_firmware_nobody_knows(
+    cloud: OpenstackCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_NEWEST", "2.97")
+    image = cloud.make.image(b"\0" * 512, hw_firmware_type="uefi")
+    cloud.make.server("old orphan", image=image)
+    assert "ImageUnreadable" not in rules(find(cloud, "old orphan"))
+    cloud.user.image.delete_image(image)
+    (loss,) = [loss for loss in find(cloud, "old orphan").losses if loss.rule == "ImageUnreadable"]
+    assert loss.severity is Severity.BLOCKER
 
 
 def test_defect_16_nics_are_in_the_order_of_the_server_s_ports(cloud: OpenstackCloud) -> None:

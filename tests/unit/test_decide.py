@@ -18,6 +18,7 @@ from thresher.imports.actions import (
     ShutDownGuest,
     StartVm,
     SubmitImages,
+    Sweep,
     TransferDisks,
     Wait,
 )
@@ -266,6 +267,23 @@ def test_an_import_that_fails_too_often_in_all_gives_up_and_still_restores_its_s
     owed = Observed(source_ready=True, vm=VM, findings=(), power=PowerState.OFF, recorded=recorded)
     restoring = replace(owed, recorded=recorded.failed(Step.RESTORE, cut, NOW))
     assert isinstance(decide(SPEC, restoring, NOW + timedelta(hours=1), Policy(budget=9)), RestorePower)
+
+
+REFUSED = Failure("SourceDenied", "Not for you.", retryable=False)
+
+
+@pytest.mark.parametrize(("failure", "tries"), [(CUT, DEFAULT.restore_attempts), (REFUSED, DEFAULT.refused_sweeps)])
+def test_what_is_left_at_the_source_is_removed_with_more_patience_than_anything_else(
+    failure: Failure, tries: int
+) -> None:
+    """Nobody comes after it: what stays then stays for good."""
+    over = remember(READY, power_when_found=PowerState.OFF, copies="uid", gave_up=BROKEN, failures=999)
+    later = NOW + timedelta(hours=1)
+    for _ in range(tries):
+        assert decide(SPEC, over, later) == Sweep()
+        over = replace(over, recorded=over.recorded.failed(Step.SWEEP, failure, NOW))
+    assert decide(SPEC, over, later) == Fail(BROKEN)
+    assert tries >= DEFAULT.attempts
 
 
 def test_progress_costs_nothing_of_the_budget() -> None:

@@ -1,16 +1,20 @@
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openstack.connection import Connection
 from openstack.image.v2.image import Image
 
+from rig.openstack_rows import Json
 from thresher.model.errors import SourceError
 from thresher.model.units import GIB
 from thresher.model.vm import DiskFormat
 from thresher.ports import Checksum
+from thresher.sources.openstack import cloud
 from thresher.sources.openstack.cloud import Copy, Kind, Seen
 from thresher.sources.openstack.copies import Step, next_step
 from thresher.sources.openstack.download import facts
@@ -170,6 +174,35 @@ def test_names_of_others_are_left_alone(name: str | None) -> None:
 def test_the_owner_of_a_longer_name_is_not_taken_for_the_shorter_one() -> None:
     assert not is_copy("shop", copy_name("shop-web", KEY, ""))
     assert not is_copy("shop", copy_name("shop-root", ROOT, ""))
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+    """What is asked of services behind a proxy, which give one object at a time and links to where nobody gets."""
+    asked: list[tuple[str, str | None]] = []
+
+    def ask(_: object, path: str, *, params: dict[str, Any], microversion: str | None) -> Json:
+        asked.append((path, microversion))
+        assert params.get("owner", "p") == "p"
+        name = path.split("/")[1]
+        rows = [{"id": str(i), "name": copy_name(OWNER, KEY, f"req-{i}"), "status": "available"} for i in range(3)]
+        at = int(params["marker"]) + 1 if "marker" in params else 0
+        link = f"http://10.0.0.1:8776{path}?marker={at}"
+        more: Json = {"next": link} if name == "images" else {f"{name}_links": [{"rel": "next", "href": link}]}
+        return {name: rows[at : at + 1], **(more if at + 1 < len(rows) else {})}
+
+    monkeypatch.setattr(cloud, "ask", ask)
+    return asked
+
+
+def test_copies_are_listed_by_their_ids_and_not_by_links_behind_a_proxy(asked: list[tuple[str, str | None]]) -> None:
+    connection = cast("Connection", SimpleNamespace(image=None, block_storage=None, current_project_id="p"))
+    found = cloud.copies_of(connection, OWNER)
+    assert [(one.kind, one.id) for one in found] == [
+        (kind, key) for kind in (Kind.IMAGE, Kind.VOLUME, Kind.SNAPSHOT) for key in "012"
+    ]
+    expected = [("/images", None), ("/volumes/detail", "3.0"), ("/snapshots/detail", "3.0")]
+    assert asked == [one for one in expected for _ in range(3)]
 
 
 def test_a_snapshot_goes_after_the_volume_that_was_made_of_it() -> None:

@@ -93,7 +93,7 @@ def wrapped(cause: Exception) -> ksa.ClientException:
 @pytest.mark.parametrize(
     ("cause", "kind", "words"),
     [
-        (ssl.SSLCertVerificationError(1, "self-signed certificate"), SourceUntrusted, "ca_cert"),
+        (ssl.SSLCertVerificationError(1, "self-signed certificate"), SourceUntrusted, "itself), as PEM, into ca_cert"),
         (ssl.SSLError(1, "wrong version number"), SourceUnreachable, "TLS"),
         (ConnectionRefusedError(111, "refused"), SourceUnreachable, "refuses the connection"),
         (socket.gaierror(-2, "Name or service not known"), SourceUnreachable, "cannot be resolved"),

@@ -1,12 +1,15 @@
 """Which server is meant by a name, and what is said where none or several are."""
 
 import re
+from typing import Any
 
 import pytest
+from keystoneauth1.access import AccessInfo, AccessInfoV3
 
-from thresher.model.errors import UsageError
+from thresher.model.errors import SourceNotFound, UsageError
 from thresher.model.naming import is_uuid
 from thresher.sources.openstack.access import OpenstackAccess, Place, auth_url, check_complete, place
+from thresher.sources.openstack.connection import region_in
 from thresher.sources.openstack.find import ambiguous, called, nothing, safe_part
 from thresher.sources.openstack.login import Login
 
@@ -94,6 +97,63 @@ def test_a_login_names_what_it_lacks() -> None:
     with pytest.raises(UsageError, match="application_credential_secret"):
         check_complete(OpenstackAccess("https://k", "R", application_credential_id="a"))
     check_complete(OpenstackAccess("https://k", "R", application_credential_id="a", application_credential_secret="s"))
+
+
+@pytest.mark.parametrize(
+    ("domains", "user", "project"),
+    [
+        ({"domain_name": "both"}, "both", "both"),
+        ({"domain_name": "both", "user_domain_name": "ldap"}, "ldap", "both"),
+        ({"domain_name": "both", "project_domain_name": "Default"}, "both", "Default"),
+        ({"user_domain_name": "ldap", "project_domain_name": "Default"}, "ldap", "Default"),
+    ],
+)
+def test_a_user_and_a_project_may_be_of_two_domains(domains: dict[str, str], user: str, project: str) -> None:
+    access = OpenstackAccess("https://k", "R", "u", "s3cret", "p", **domains)  # type: ignore[arg-type]  # all are text
+    check_complete(access)
+    login = Login(access)
+    method: Any = login.auth_methods[0]
+    assert (method.user_domain_name, login.project_domain_name) == (user, project)
+
+
+@pytest.mark.parametrize("one", ["user_domain_name", "project_domain_name"])
+def test_one_domain_of_two_is_not_enough(one: str) -> None:
+    access = OpenstackAccess("https://k", "R", "u", "s3cret", "p", **{one: "ldap"})  # type: ignore[arg-type]  # as above
+    with pytest.raises(UsageError, match="domain_name"):
+        check_complete(access)
+
+
+def catalogue(*regions: str) -> AccessInfo:
+    endpoints = [{"interface": "public", "url": "https://nova", "region": one, "id": one} for one in regions]
+    nova = {"type": "compute", "name": "nova", "id": "n", "endpoints": endpoints}
+    return AccessInfoV3(body={"token": {"catalog": [nova], "project": {"name": "shop", "id": "p"}}}, auth_token="t")
+
+
+@pytest.mark.parametrize(
+    ("asked", "regions", "found"),
+    [("A", ["A", "B"], "A"), ("", ["A"], "A"), ("", ["A", "A"], "A")],
+)
+def test_a_region_may_be_left_out_where_there_is_only_one(asked: str, regions: list[str], found: str) -> None:
+    assert region_in(catalogue(*regions), Place("k", asked)) == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "regions", "says"),
+    [
+        ("", ["B", "A"], "no region is given, and the catalogue of k has A, B: set region"),
+        ("", [], "has none at all"),
+        ("C", ["B", "A"], "has no region 'C' for project shop; it has A, B"),
+    ],
+)
+def test_a_region_that_is_not_certain_lists_those_that_exist(asked: str, regions: list[str], says: str) -> None:
+    with pytest.raises(SourceNotFound, match=re.escape(says)):
+        region_in(catalogue(*regions), Place("k", asked))
+
+
+def test_a_place_whose_region_nobody_knows_yet() -> None:
+    check_complete(OpenstackAccess("https://k", "", "u", "s3cret", "p", "d"))
+    assert [str(Place("k", "")), str(Place("k", "", "p"))] == ["k", "k (project p)"]
+    assert [str(Place("k", "R")), str(Place("k", "R", "p"))] == ["k (region R)", "k (region R, project p)"]
 
 
 def test_secrets_are_in_no_repr() -> None:

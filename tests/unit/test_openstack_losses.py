@@ -110,6 +110,12 @@ def test_an_ordinary_volume_loses_nothing() -> None:
     assert rules(from_volume(DATA), volume(DATA, "/dev/vda")) == []
 
 
+def test_a_volume_that_is_larger_than_glance_s_usual_limit_is_told() -> None:
+    assert rules(from_volume(DATA), volume(DATA, "/dev/vda", 1024)) == []
+    assert rules(from_volume(DATA), volume(DATA, "/dev/vda", 1025)) == [("LargeVolume", f"disk {DATA}", False)]
+    assert "1025 GiB" in losses(from_volume(DATA), volume(DATA, "/dev/vda", 1025))[0].message
+
+
 def test_a_volume_that_cannot_be_read_stops_the_import() -> None:
     assert rules(from_volume(DATA)) == [("VolumeUnreadable", f"disk {DATA}", True)]
     (disk,) = source_vm(from_volume(DATA), around()).disks
@@ -174,7 +180,9 @@ def test_what_is_the_same_there(stated: dict[str, str]) -> None:
 
 def test_an_image_that_is_gone_leaves_its_properties_unknown() -> None:
     gone = server(image={"id": IMAGE, "links": []})
-    assert [loss.rule for loss in source_vm(gone, Surroundings()).losses] == ["ImageUnreadable"]
+    (loss,) = source_vm(gone, Surroundings()).losses
+    assert (loss.rule, loss.severity) == ("ImageUnreadable", Severity.BLOCKER), "a UEFI guest would become a BIOS VM"
+    assert "skipPreflightChecks" in loss.message
     kept = server(image={"id": IMAGE, "links": [], "properties": {"hw_firmware_type": "uefi"}})
     assert source_vm(kept, Surroundings()).losses == ()
 

@@ -10,7 +10,15 @@ from rig.source_vms import LINUX_BIOS, UID
 from thresher.api.manifests import load_manifests
 from thresher.model.units import GIB, Bytes, gib_of_bytes
 from thresher.model.vm import DiskFormat
-from thresher.operator.imports.transfer import command, handover, job, manifests_yaml, scratch_claim, scratch_size
+from thresher.operator.imports.transfer import (
+    by_id,
+    command,
+    handover,
+    job,
+    manifests_yaml,
+    scratch_claim,
+    scratch_size,
+)
 from thresher.operator.settings import Scratch, Worker
 from thresher.targets.harvester.volumes import VolumeFacts
 
@@ -57,6 +65,15 @@ def test_the_worker_reads_what_it_is_given_as_a_user_would_write_it() -> None:
     source = manifests.source(vmi.source_ref)
     assert source.metadata.annotations == {"thresher.harvesterhci.io/fingerprint": "AB:CD"}
     assert manifests.secrets[0].require("password") == "p"
+
+
+def test_a_worker_may_be_told_the_id_of_the_vm_and_nothing_else_changes() -> None:
+    vm = replace(LINUX_BIOS, id="5f4a0c5e-8f5b-4d3e-9c55-2b4f7d5c0a01")
+    found = by_id(VMI, vm)
+    (vmi,) = load_manifests(manifests_yaml([SOURCE, SECRET, found])).imports
+    assert vmi.spec.virtual_machine_name == vm.id
+    assert found == VMI | {"spec": VMI["spec"] | {"virtualMachineName": vm.id}}
+    assert VMI["spec"]["virtualMachineName"] == "web", "the import itself is changed"
 
 
 def test_everything_belongs_to_the_import_and_is_named_after_its_uid() -> None:

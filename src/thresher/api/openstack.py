@@ -28,11 +28,11 @@ class OpenstackSourceSpec(LimitedSpec):
         repr=False,
         description="Address of Keystone, such as https://openstack.example.com/identity, with or without /v3.",
     )
-    region: str = Field(min_length=1, description="Region to look in.")
+    region: str = Field(description="Region to look in; may be empty where the catalogue has only one.")
     credentials: SecretReference = Field(
-        description="Secret with username, password, project_name and domain_name, or in their place "
-        "application_credential_id and application_credential_secret; and optionally ca_cert: the PEM certificate "
-        "of the CA."
+        description="Secret with username, password, project_name and domain_name (or user_domain_name and "
+        "project_domain_name, where the two differ), or in their place application_credential_id and "
+        "application_credential_secret; and optionally ca_cert: the PEM certificate of the CA."
     )
     upload_image_retry_count: _RetryCount = Field(
         default=DEFAULT_UPLOAD_RETRY_COUNT,

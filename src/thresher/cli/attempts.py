@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from thresher.imports.observed import Recorded, Step
 from thresher.imports.policy import DEFAULT
+from thresher.imports.retries import most_tries
 
 
 class Attempts:
@@ -17,13 +18,13 @@ class Attempts:
     def __init__(self, save: Callable[[Recorded], None], line: Callable[[str], None]) -> None:
         self._save = save
         self._line = line
-        self._told: set[tuple[Step, int]] = set()
+        self._told: set[tuple[Step, int, int]] = set()
 
     def __call__(self, recorded: Recorded) -> None:
         """Take the next record. Raises what ``save`` raises."""
         self._save(recorded)
-        failing = {(tries.step, tries.count) for tries in recorded.tries if tries.failure.retryable}
-        for _, count in sorted(failing - self._told):
-            if count < DEFAULT.attempts and recorded.gave_up is None:
-                self._line(f"attempt {count} of {DEFAULT.attempts} failed, another follows")
+        failing = {(tries.step, tries.count, most_tries(tries, DEFAULT)) for tries in recorded.tries}
+        for _, count, limit in sorted(failing - self._told):
+            if count < limit and recorded.gave_up is None:
+                self._line(f"attempt {count} of {limit} failed, another follows")
         self._told = failing

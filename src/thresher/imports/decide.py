@@ -37,7 +37,7 @@ from thresher.imports.facts import facts_of, findings_of, is_finished, owes_powe
 from thresher.imports.observed import DiskState, Failure, ImageState, Observed, Step, TargetState, Tries
 from thresher.imports.phases import Phase, phase_of
 from thresher.imports.policy import DEFAULT, Policy
-from thresher.imports.retries import next_attempt, next_remake
+from thresher.imports.retries import PUTS_RIGHT, most_tries, next_attempt, next_remake
 from thresher.model.errors import BootError, SourceError, TargetError, ThresherError
 from thresher.model.spec import ImportSpec
 from thresher.model.vm import PowerState
@@ -268,7 +268,7 @@ def _restore(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy
     """Switch the source VM on, after a shutdown under way has ended; None when nothing is left to do."""
     recorded = observed.recorded
     if observed.power is not PowerState.ON:
-        return _attempt(RestorePower(), spec, observed, now, policy, limit=policy.restore_attempts)
+        return _attempt(RestorePower(), spec, observed, now, policy)
     ends = [recorded.power_off_asked + policy.power_off_wait] if recorded.power_off_asked else []
     asked = recorded.shutdown_asked or recorded.touched
     if asked is not None:
@@ -287,22 +287,14 @@ def _spent(observed: Observed, policy: Policy) -> bool:
     return observed.recorded.failures >= policy.budget and not ending
 
 
-def _attempt(
-    action: Doing,
-    spec: ImportSpec,
-    observed: Observed,
-    now: datetime,
-    policy: Policy,
-    *,
-    limit: int | None = None,
-) -> Action:
+def _attempt(action: Doing, spec: ImportSpec, observed: Observed, now: datetime, policy: Policy) -> Action:
     """``action`` if it is its turn, else the wait for it, or giving up."""
     tries: Tries | None = observed.recorded.of(action.step)
     if tries is None:
         return action
-    if not tries.failure.retryable or tries.count >= (limit or policy.attempts):
+    if tries.count >= most_tries(tries, policy):
         return GiveUp(tries.failure)
-    if limit is None and _spent(observed, policy):
+    if action.step not in PUTS_RIGHT and _spent(observed, policy):
         spent = f"{tries.failure.message} This was failure {observed.recorded.failures} of this import: it gives up."
         return GiveUp(replace(tries.failure, message=spent))
     due = next_attempt(tries, spec, policy)

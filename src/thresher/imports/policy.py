@@ -13,7 +13,9 @@ class Policy:
         attempts: failures in a row after which a step gives up.
         budget: failures of all steps together, after which an import gives up although no step has failed so often in
             a row. Putting the source right is not bounded by it, and a transfer that got further costs nothing.
-        restore_attempts: the same for switching the source VM on again, which is worth more patience.
+        restore_attempts: the same for what puts the source right, which is worth more patience: nobody comes after it.
+        refused_sweeps: how often copies are asked to go where the source refuses that for a reason that does not pass
+            by itself: an administrator may mend it meanwhile, and else they would stay for good.
         remakes: how often failed images are made again. Harvester retries a download 3 times by itself
             (``VirtualMachineImage.spec.retry``), so each of these stands for four downloads.
         first_delay: the delay after the first failure; it doubles with each further one.
@@ -26,6 +28,7 @@ class Policy:
     attempts: int = 5
     budget: int = 60
     restore_attempts: int = 10
+    refused_sweeps: int = 5
     remakes: int = 3
     first_delay: timedelta = timedelta(seconds=2)
     longest_delay: timedelta = timedelta(minutes=2)

@@ -6,10 +6,20 @@ from thresher.imports.observed import ImageState, Observed, Step, Tries
 from thresher.imports.policy import Policy
 from thresher.model.spec import ImportSpec
 
+PUTS_RIGHT = frozenset({Step.RESTORE, Step.SWEEP})
+"""What puts the source right once the import is over."""
+
 
 def next_attempt(tries: Tries, spec: ImportSpec, policy: Policy) -> datetime:
     """When a step that failed is tried again."""
     return tries.last + policy.delay(tries.count, f"{spec.uid}:{tries.step}")
+
+
+def most_tries(tries: Tries, policy: Policy) -> int:
+    """After how many failures in a row a step is given up."""
+    if not tries.failure.retryable:
+        return policy.refused_sweeps if tries.step is Step.SWEEP else 1
+    return policy.restore_attempts if tries.step in PUTS_RIGHT else policy.attempts
 
 
 def next_remake(spec: ImportSpec, observed: Observed, policy: Policy) -> datetime | None:
@@ -20,7 +30,7 @@ def next_remake(spec: ImportSpec, observed: Observed, policy: Policy) -> datetim
 
 def retries(spec: ImportSpec, observed: Observed, policy: Policy) -> tuple[str, ...]:
     """A sentence or two on each thing that failed and is tried again."""
-    said = [_step(tries, spec, policy) for tries in observed.recorded.tries if tries.failure.retryable]
+    said = [_step(tries, spec, policy) for tries in observed.recorded.tries if most_tries(tries, policy) > 1]
     if observed.retry is not None and observed.retry.failure.retryable:
         again = observed.retry
         due = f" The next one begins at {_clock(again.due)}." if again.due else " The next one is under way."
@@ -34,7 +44,7 @@ def retries(spec: ImportSpec, observed: Observed, policy: Policy) -> tuple[str, 
 
 
 def _step(tries: Tries, spec: ImportSpec, policy: Policy) -> str:
-    limit = policy.restore_attempts if tries.step is Step.RESTORE else policy.attempts
+    limit = most_tries(tries, policy)
     due = _clock(next_attempt(tries, spec, policy))
     return f"Attempt {tries.count} of {limit} to {tries.step} failed: {tries.failure.message} The next one is at {due}."
 

@@ -36,6 +36,11 @@ def leaves_copies(manifest: AnySource) -> bool:
     return isinstance(manifest, OpenstackSourceManifest)
 
 
+def finds_ids(manifest: AnySource) -> bool:
+    """Whether a VM can be asked for by its id, which no other VM gets and no renaming changes."""
+    return isinstance(manifest, OpenstackSourceManifest)
+
+
 @dataclass(frozen=True, slots=True)
 class DiskLimits:
     """How many disks may be read at once: from one source, and from each of its ESXi hosts."""
@@ -131,6 +136,8 @@ def _openstack(manifest: OpenstackSourceManifest, manifests: Manifests, disks: D
             password=secret.get("password") or "",
             project_name=secret.get("project_name") or "",
             domain_name=secret.get("domain_name") or "",
+            user_domain_name=secret.get("user_domain_name") or "",
+            project_domain_name=secret.get("project_domain_name") or "",
             application_credential_id=secret.get("application_credential_id") or "",
             application_credential_secret=secret.get("application_credential_secret") or "",
             ca_pem=secret.get("ca_cert") or "",

@@ -32,6 +32,7 @@ from thresher.operator.imports.preflight import scratch_findings
 from thresher.operator.imports.reach import ports_of, require_disk, unreachable
 from thresher.operator.imports.tools import Tools
 from thresher.operator.imports.transfer import (
+    by_id,
     handover,
     job,
     manifests_yaml,
@@ -47,7 +48,7 @@ from thresher.operator.sessions import SourceObjects
 from thresher.ports import Power
 from thresher.targets.harvester.objects import CLAIM, Object
 from thresher.targets.harvester.target import Source
-from thresher.wiring.sources import leaves_copies
+from thresher.wiring.sources import finds_ids, leaves_copies
 
 Save = Callable[[Memory], Awaitable[None]]
 """Writes the memory down, before something depends on it."""
@@ -176,7 +177,8 @@ class Hands:
         if not tools.slots.ask(self.spec.uid, self.spec.namespace, meta["creationTimestamp"]):
             message = f"Waiting for a transfer to end: {tools.slots.running} of {tools.slots.limit} run already."
             return Held(QUEUED, message)
-        parts = [self._source.source, *([self._source.secret] if self._source.secret else []), self.vmi]
+        vmi = by_id(self.vmi, self._vm) if finds_ids(self._source.manifest) else self.vmi
+        parts = [self._source.source, *([self._source.secret] if self._source.secret else []), vmi]
         if leaves_copies(self._source.manifest):
             self._remember(copies=self.spec.uid)
             await self.save(self.memory)  # before the worker can make any

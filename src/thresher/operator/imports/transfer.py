@@ -61,6 +61,14 @@ def _asked(obj: Object) -> Object:
     return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": meta, **rest}
 
 
+def by_id(vmi: Object, vm: SourceVM) -> Object:
+    """An import that asks for its VM by the id of the one that was accepted.
+
+    Another may get its name meanwhile: a worker would find two, or take the other's disks.
+    """
+    return {**vmi, "spec": {**vmi["spec"], "virtualMachineName": vm.id}}
+
+
 def scratch_size(vm: SourceVM, scratch: Scratch, *, volumes: bool = False) -> Bytes:
     """How large the worker's volume is: what the disks can come to, and room for the file system.
 

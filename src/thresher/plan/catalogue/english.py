@@ -224,8 +224,8 @@ ENGLISH: dict[str, tuple[str, str]] = {
     ),
     "FolderIgnored": ("OpenStack has no folders.", "Leave folder out of the import."),
     "ImageUnreadable": (
-        "The image that the server was made of is gone, and with it what it says of firmware and buses.",
-        "Look at the new VM's firmware, buses and system.",
+        "The image that the server was made of is gone, and with it what it says of firmware, buses and TPM.",
+        "See in the guest whether it boots by UEFI; set skipPreflightChecks where not, or mend the new VM by hand.",
     ),
     "MachineType": (
         "The machine type of the image is not taken over.",
@@ -254,6 +254,10 @@ ENGLISH: dict[str, tuple[str, str]] = {
     "MultiAttach": (
         "Several servers could share the volume; the new disk has one VM.",
         "Nothing, if only this server uses it.",
+    ),
+    "LargeVolume": (
+        "The volume is larger than 1 TiB, Glance's usual limit of an image, and is copied by an image.",
+        "Have image_size_cap of Glance raised above its size.",
     ),
     "VolumeStatus": (
         "The volume is in a state in which Cinder takes no snapshot.",

@@ -197,8 +197,8 @@ KOREAN: dict[str, tuple[str, str]] = {
     ),
     "FolderIgnored": ("OpenStack에는 폴더가 없습니다.", "가져오기에서 folder를 빼십시오."),
     "ImageUnreadable": (
-        "서버를 만든 이미지가 없어 펌웨어와 버스를 알 수 없습니다.",
-        "새 VM의 펌웨어, 버스, 시스템을 확인하십시오.",
+        "서버를 만든 이미지가 없어 펌웨어, 버스, TPM을 알 수 없습니다.",
+        "게스트가 UEFI로 부팅하는지 확인하고, 아니면 skipPreflightChecks를 설정하거나 새 VM을 직접 고치십시오.",
     ),
     "MachineType": ("이미지의 머신 유형은 옮겨지지 않습니다.", "가져온 뒤 새 VM의 장치를 확인하십시오."),
     "Architecture": ("이미지가 다른 종류의 프로세서용입니다.", "클러스터에 그 아키텍처의 노드가 있는지 확인하십시오."),
@@ -221,6 +221,10 @@ KOREAN: dict[str, tuple[str, str]] = {
     "MultiAttach": (
         "여러 서버가 볼륨을 공유할 수 있지만 새 디스크는 VM 하나의 것입니다.",
         "이 서버만 쓴다면 할 일이 없습니다.",
+    ),
+    "LargeVolume": (
+        "볼륨이 Glance 이미지의 기본 한도인 1 TiB보다 크고 이미지를 거쳐 복사됩니다.",
+        "Glance의 image_size_cap을 볼륨 크기보다 크게 설정하게 하십시오.",
     ),
     "VolumeStatus": ("Cinder가 스냅숏을 만들 수 없는 상태의 볼륨입니다.", "기다리거나 원본에서 고치거나 분리하십시오."),
     "NicOrder": (

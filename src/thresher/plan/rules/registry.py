@@ -45,9 +45,9 @@ _CLUSTER = frozenset({
 })  # fmt: skip
 _FLEET = frozenset({*fleet.RULES, "StorageShort", "MemoryShort"})
 _BLOCKERS = (_CLUSTER - {"PortUnreachable"}) | {
-    "ConfigurationUnreadable", "DeltaDisk", "EncryptedVolume", "FlavorUnreadable", "PortUnreadable", "ServerBusy",
-    "ServerLocked", "ServerState", "VolumeUnreadable", "DiskSizeUnknown", "DiskWithoutBacking", "Nvdimm", "SharedDisk",
-    "TargetNameInvalid",
+    "ConfigurationUnreadable", "DeltaDisk", "EncryptedVolume", "FlavorUnreadable", "ImageUnreadable", "PortUnreadable",
+    "ServerBusy", "ServerLocked", "ServerState", "VolumeUnreadable", "DiskSizeUnknown", "DiskWithoutBacking", "Nvdimm",
+    "SharedDisk", "TargetNameInvalid",
 }  # fmt: skip
 _EITHER = frozenset({
     "EncryptedVm", "MemoryShort", "NetworkUnmapped", "RawDeviceMapping",

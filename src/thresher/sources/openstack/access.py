@@ -7,8 +7,8 @@ from thresher.model.errors import UsageError
 
 _VERSION = "/v3"
 """Of Keystone's Identity API (API reference, "Identity API v3"); v2.0 was removed in 2018."""
-_BY_PASSWORD = ("region", "username", "password", "project_name", "domain_name")
-_BY_CREDENTIAL = ("region", "application_credential_id", "application_credential_secret")
+_BY_PASSWORD = ("username", "password", "project_name")
+_BY_CREDENTIAL = ("application_credential_id", "application_credential_secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,14 @@ class OpenstackAccess:
 
     Attributes:
         endpoint: of Keystone, with or without ``/v3``.
-        region: as the catalogue spells it.
+        region: as the catalogue spells it; "" for the only one that it has.
         username: of the user who logs in.
         password: likewise.
         project_name: whose servers are imported.
         domain_name: the domain of the user and of the project.
-        application_credential_id: in place of the four above.
+        user_domain_name: of the user, where it is another.
+        project_domain_name: of the project, likewise.
+        application_credential_id: in place of all of these.
         application_credential_secret: likewise.
         ca_pem: certificates to trust in place of the system's, as PEM; "" for the system's.
         timeout_s: how long a server may send nothing.
@@ -36,10 +38,22 @@ class OpenstackAccess:
     password: str = field(default="", repr=False)
     project_name: str = ""
     domain_name: str = ""
+    user_domain_name: str = ""
+    project_domain_name: str = ""
     application_credential_id: str = ""
     application_credential_secret: str = field(default="", repr=False)
     ca_pem: str = field(default="", repr=False)
     timeout_s: float = 60
+
+    @property
+    def user_domain(self) -> str:
+        """The domain that the user is looked up in."""
+        return self.user_domain_name or self.domain_name
+
+    @property
+    def project_domain(self) -> str:
+        """The domain that the project is looked up in."""
+        return self.project_domain_name or self.domain_name
 
     @property
     def by_application_credential(self) -> bool:
@@ -53,7 +67,7 @@ class Place:
 
     Attributes:
         host: of Keystone, with the port where the endpoint states one.
-        region: that is looked in.
+        region: that is looked in; "" until the catalogue has told the only one.
         project: whose servers are meant; "" where only the application credential knows.
     """
 
@@ -62,8 +76,9 @@ class Place:
     project: str = ""
 
     def __str__(self) -> str:
-        project = f", project {self.project}" if self.project else ""
-        return f"{self.host} (region {self.region}{project})"
+        parts = [f"region {self.region}" if self.region else "", f"project {self.project}" if self.project else ""]
+        inner = ", ".join(filter(None, parts))
+        return f"{self.host} ({inner})" if inner else self.host
 
 
 def place(access: OpenstackAccess) -> Place:
@@ -97,5 +112,7 @@ def check_complete(access: OpenstackAccess) -> None:
     """Whether everything that a login needs is there. Raises UsageError that names what is not."""
     needed = _BY_CREDENTIAL if access.by_application_credential else _BY_PASSWORD
     missing = [name for name in needed if not getattr(access, name)]
+    if not (access.by_application_credential or (access.user_domain and access.project_domain)):
+        missing.append("domain_name")
     if missing:
         raise UsageError(f"the OpenStack source lacks {', '.join(missing)}; a login is not possible without")

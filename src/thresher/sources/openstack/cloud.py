@@ -1,12 +1,12 @@
 """The copies of an import's disks as the cloud has them: looked up, made and removed. Everything here blocks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from openstack.block_storage.v3.snapshot import Snapshot
+from keystoneauth1.adapter import Adapter
 from openstack.block_storage.v3.volume import Volume
 from openstack.compute.v2.server import Server
 from openstack.connection import Connection
@@ -16,6 +16,7 @@ from openstack.image.v2.image import Image
 from thresher.model.errors import SourceBusy, SourceError, SourceNotFound
 from thresher.sources.openstack.faults import is_quota, said
 from thresher.sources.openstack.names import is_copy
+from thresher.sources.openstack.reading import PAGE, ask, pages
 
 _USABLE = frozenset({"available", "in-use"})
 """States of a volume that a snapshot can be made in (Block Storage API v3, "Create a snapshot")."""
@@ -24,6 +25,8 @@ _ON = frozenset({1, 3, 7})
 _FILTERS = "3.0"
 """Names can always be asked for in this version of Cinder's API. From 3.31 on that is up to a file of the cloud's own
 (``resource_filters_file``), and one that is missing refuses them all with 400."""
+_MESSAGES = "3.5"
+"""User messages came with 3.3, and filters of them with 3.5 (Cinder, "REST API Version History")."""
 _DESCRIPTION = "A copy that Thresher made to import a server; it is removed when that import has ended."
 
 
@@ -97,20 +100,28 @@ def look(cloud: Connection, name: str) -> Seen:
     Cinder marks a volume ``uploading`` before it makes the image, so that a queued image, read after a volume that is
     no longer uploading, is one that nobody writes.
     """
-    snapshots = _snapshots(cloud, name)
-    volumes = _volumes(cloud, name)
-    return Seen(_first(snapshots, "available"), _first(volumes, "available"), _first(_images(cloud, name), "active"))
+    snapshots = _snapshots(cloud, name=name)
+    volumes = _volumes(cloud, name=name)
+    return Seen(
+        _first(snapshots, "available"), _first(volumes, "available"), _first(_images(cloud, name=name), "active")
+    )
 
 
 def look_at_root(cloud: Connection, name: str, server_id: str) -> Seen:
     """The image of a root disk, read after the server, which Nova keeps in a task while it writes the image."""
     idle = cloud.compute.get_server(server_id).task_state is None
-    return Seen(image=_first(_images(cloud, name), "active"), idle=idle)
+    return Seen(image=_first(_images(cloud, name=name), "active"), idle=idle)
 
 
-def copies_of(cloud: Connection, owner: str) -> tuple[Copy, ...]:
-    """All copies that were made for an owner."""
-    everything = (*_images(cloud), *_volumes(cloud), *_snapshots(cloud))
+def copies_of(cloud: Connection, owner: str, page: int = PAGE) -> tuple[Copy, ...]:
+    """All copies that were made for an owner.
+
+    Args:
+        cloud: logged in.
+        owner: the import's UID.
+        page: objects in one answer of a service.
+    """
+    everything = (*_images(cloud, page), *_volumes(cloud, page), *_snapshots(cloud, page))
     return tuple(copy for copy in everything if is_copy(owner, copy.name))
 
 
@@ -161,6 +172,18 @@ def snapshot_server(cloud: Connection, name: str, server_id: str) -> None:
         Server.new(id=server_id).create_image(cloud.compute, name)
 
 
+def words_of_cinder(cloud: Connection, volume_id: str) -> str:
+    """What Cinder last told its users of a volume; "" where it told nothing.
+
+    Raises:
+        HttpException: it has no user messages, or not for this user.
+    """
+    answer = ask(cloud.block_storage, "/messages", microversion=_MESSAGES, params={"resource_uuid": volume_id})
+    told = [one for one in answer.get("messages") or () if one.get("resource_uuid") == volume_id]
+    newest: dict[str, Any] = max(told, key=lambda one: str(one.get("created_at")), default={})
+    return " ".join(str(newest.get("user_message") or "").split()).rstrip(".")
+
+
 def remove(cloud: Connection, copy: Copy) -> None:
     """Ask for its removal; it is no error if it is gone."""
     if copy.kind is Kind.IMAGE:
@@ -195,25 +218,22 @@ def _first(copies: Iterable[Copy], ready: str) -> Copy | None:
     return min(copies, key=lambda copy: (copy.status != ready, copy.id), default=None)
 
 
-def _snapshots(cloud: Connection, name: str | None = None) -> list[Copy]:
-    query: dict[str, Any] = {} if name is None else {"name": name}
-    found = Snapshot.list(cloud.block_storage, base_path="/snapshots/detail", microversion=_FILTERS, **query)
-    return _named([Copy(Kind.SNAPSHOT, one.id, one.name or "", one.status) for one in found], name)
+def _snapshots(cloud: Connection, page: int = PAGE, **query: str) -> list[Copy]:
+    return _listed(cloud.block_storage, Kind.SNAPSHOT, "/snapshots/detail", page, query)
 
 
-def _volumes(cloud: Connection, name: str | None = None) -> list[Copy]:
-    query: dict[str, Any] = {} if name is None else {"name": name}
-    found = Volume.list(cloud.block_storage, base_path="/volumes/detail", microversion=_FILTERS, **query)
-    return _named([Copy(Kind.VOLUME, one.id, one.name or "", one.status) for one in found], name)
+def _volumes(cloud: Connection, page: int = PAGE, **query: str) -> list[Copy]:
+    return _listed(cloud.block_storage, Kind.VOLUME, "/volumes/detail", page, query)
 
 
-def _images(cloud: Connection, name: str | None = None) -> list[Copy]:
+def _images(cloud: Connection, page: int = PAGE, **query: str) -> list[Copy]:
     """Only the project's own: an administrator's list has those of all projects, and everyone's has public ones."""
-    query = {"owner": cloud.current_project_id} | ({} if name is None else {"name": name})
-    found = cloud.image.images(**query)
-    return _named([Copy(Kind.IMAGE, one.id, one.name or "", one.status) for one in found], name)
+    return _listed(cloud.image, Kind.IMAGE, "/images", page, {"owner": str(cloud.current_project_id), **query})
 
 
-def _named(copies: list[Copy], name: str | None) -> list[Copy]:
-    """Without those that a service listed because it does not know the filter."""
-    return [copy for copy in copies if name in {None, copy.name}]
+def _listed(client: Adapter, kind: Kind, path: str, page: int, query: Mapping[str, str]) -> list[Copy]:
+    """Those that a query asks for, without what a service lists because it does not know the filter."""
+    version = None if kind is Kind.IMAGE else _FILTERS
+    rows = pages(lambda query: ask(client, path, params=query, microversion=version), f"{kind}s", page, query)
+    found = [Copy(kind, row["id"], row.get("name") or "", row["status"]) for row in rows]
+    return [copy for copy in found if copy.name == query.get("name", copy.name)]

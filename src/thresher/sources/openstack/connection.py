@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Self, TypeVar
 
@@ -121,22 +122,34 @@ class OpenstackConnection:
         known: tuple[Session, Connection] | None = getattr(self._own, "connection", None)
         if known is not None and known[0] is session:
             return known[1]
-        self._check_region(self.login.get_access(session))
+        region = region_in(self.login.get_access(session), self.place)
+        self.place = replace(self.place, region=region)
         config = cloud_region.from_session(
-            session=session, name=self.place.host, region_name=self.place.region, app_name="thresher"
+            session=session, name=self.place.host, region_name=region, app_name="thresher"
         )
         connection = Connection(config=config)
         self._own.connection = (session, connection)
         return connection
 
-    def _check_region(self, access: AccessInfo) -> None:
-        regions = sorted(regions_of(access))
-        if self.place.region not in regions:
-            known = ", ".join(regions) or "none at all"
-            raise SourceNotFound(
-                f"the catalogue of {self.place.host} has no region {self.place.region!r} for project "
-                f"{access.project_name}; it has {known}: correct region"
-            )
+
+def region_in(access: AccessInfo, place: Place) -> str:
+    """The region to look in: the one that is asked for, or the only one.
+
+    Raises:
+        SourceNotFound: the catalogue has no such region, or none is asked for and it has not exactly one.
+    """
+    regions = sorted(regions_of(access))
+    if place.region in regions:
+        return place.region
+    if not place.region and len(regions) == 1:
+        return regions[0]
+    known = ", ".join(regions) or "none at all"
+    if not place.region:
+        raise SourceNotFound(f"no region is given, and the catalogue of {place.host} has {known}: set region to one")
+    raise SourceNotFound(
+        f"the catalogue of {place.host} has no region {place.region!r} for project {access.project_name}; it has "
+        f"{known}: correct region"
+    )
 
 
 def regions_of(access: AccessInfo) -> set[str]:

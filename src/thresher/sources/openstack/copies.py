@@ -8,14 +8,18 @@
 So whoever comes next, after a crash of the worker at any place, goes on where the last one was.
 """
 
+import asyncio
 import logging
+from collections import Counter
+from collections.abc import Callable
 from enum import Enum
 from functools import partial
+from typing import TypeVar
 
 from openstack.connection import Connection
 from openstack.image.v2.image import Image
 
-from thresher.model.errors import SourceBusy, SourceError
+from thresher.model.errors import SourceBusy, SourceError, SourceUnreachable
 from thresher.model.vm import Disk, SourceVM
 from thresher.sources.openstack import cloud
 from thresher.sources.openstack.cloud import Copy, Kind, Seen
@@ -23,6 +27,8 @@ from thresher.sources.openstack.connection import OpenstackConnection
 from thresher.sources.openstack.names import ROOT
 from thresher.sources.openstack.patience import CopyPolicy, Patience
 from thresher.sources.uninterrupted import uninterrupted
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +38,11 @@ _WORKING = {
     Kind.IMAGE: frozenset({"queued", "saving", "importing", "uploading"}),
 }
 """States that pass (Block Storage API v3, "Volume statuses", "Snapshot statuses"; Glance, "Image Statuses")."""
+_REPEATS = (3, 12)
+"""Looks to wait before a step whose outcome vanished is done again, and once more: half a minute and two minutes, at
+the usual interval. Cinder and Nova remove an image that they cannot write, whatever the reason (Cinder,
+``copy_volume_to_image`` and ``_delete_image``; Nova, ``delete_image_on_error``): one that passes passes meanwhile, and
+with one that stays, such as Glance's ``image_size_cap``, the server would be off for nothing."""
 _SERVICE = {Kind.SNAPSHOT: "Cinder", Kind.VOLUME: "Cinder", Kind.IMAGE: "Glance"}
 
 
@@ -42,7 +53,7 @@ class Step(Enum):
     VOLUME = "the temporary volume"
     UPLOAD = "the image"
     CREATE_IMAGE = "the image of the root disk"
-    DISCARD = "the image that nobody writes any more"
+    DISCARD = "the removal of the image that nobody writes any more"
     WAIT = "nothing yet"
     DONE = "nothing any more"
 
@@ -101,7 +112,7 @@ class DiskCopy:
         self._vm = vm
         self._disk = disk
         self._policy = policy
-        self._done: set[Step] = set()
+        self._taken: Counter[Step] = Counter()
         self.name = name
         self.title = f"disk {disk.key} of {vm.name}"
 
@@ -114,11 +125,11 @@ class DiskCopy:
         patience = Patience(self._policy, self._disk.capacity or 0)
         before = None
         while True:
-            seen = await self._connection.call(self._look)
+            seen = await self._answered(self._look)
             step = next_step(seen, self._disk.key, self.title)
             if step is Step.DONE and seen.image is not None:
                 _log.info("%s is copied: %s", self.title, seen.image)
-                return await self._connection.call(partial(cloud.image_of, copy=seen.image))
+                return await self._answered(partial(cloud.image_of, copy=seen.image))
             if seen != before:
                 patience.restart()
                 before = seen
@@ -129,6 +140,22 @@ class DiskCopy:
                 raise self._late(seen, patience)
             await patience.pause()
 
+    async def _answered(self, look: Callable[[Connection], T]) -> T:
+        """What a look finds, as soon as the cloud answers: a copy of hours goes on while a service restarts.
+
+        Raises:
+            SourceError: it does not answer for as long as a copy may make no progress, or it refuses.
+        """
+        patience = Patience(self._policy)
+        while True:
+            try:
+                return await self._connection.call(look)
+            except SourceUnreachable as error:
+                if patience.over:
+                    raise
+                _log.info("%s is looked at again: %s", self.title, error)
+                await patience.pause()
+
     def _look(self, connection: Connection) -> Seen:
         """Runs in a thread."""
         if self._disk.key == ROOT:
@@ -136,16 +163,35 @@ class DiskCopy:
         return cloud.look(connection, self.name)
 
     async def _take(self, step: Step, seen: Seen) -> None:
-        """Do a step, at most once: what then vanishes was given up by the cloud, which would do so again."""
-        if step in self._done:
-            raise SourceBusy(
-                f"{step.value} of {self.title} was asked for and is gone: the cloud gave it up, or somebody removed it;"
-                " it is tried again, and the logs of Cinder, Glance and Nova say more"
-            )
-        self._done.add(step)
+        """Do a step; what vanished since was given up by the cloud, and is done again a few times."""
+        taken = self._taken[step]
+        if taken > len(_REPEATS):
+            raise await self._given_up(step, seen)
+        if taken:
+            _log.warning("%s: %s was asked for and is gone; it is soon asked for again", self.title, step.value)
+            await asyncio.sleep(_REPEATS[taken - 1] * self._policy.every_s)
+            seen = await self._answered(self._look)
+            if next_step(seen, self._disk.key, self.title) is not step:
+                return  # it was only slow to show
+        self._taken[step] += 1
         _log.info("%s: now %s", self.title, step.value)
         # to its end: what a cancelled request makes would be seen by nobody who cleans up after us
         await uninterrupted(self._connection.call(partial(self._make, step=step, seen=seen)))
+
+    async def _given_up(self, step: Step, seen: Seen) -> SourceError:
+        """The end of a disk whose copy the cloud gives up each time, in Cinder's words where it has any."""
+        words = ""
+        if seen.volume is not None:
+            try:
+                words = await self._connection.call(partial(cloud.words_of_cinder, volume_id=seen.volume.id))
+            except SourceError as error:
+                _log.info("%s: Cinder does not say why: %s", self.title, error)
+        told = f" (Cinder says: {words})" if words else ""
+        return SourceError(
+            f"{step.value} of {self.title} was asked for {self._taken[step]} times and came to nothing each time{told};"
+            " see in the logs of Cinder, Nova and Glance why, such as Glance's image_size_cap, its quota or the room in"
+            " its store, and start the import again"
+        )
 
     def _make(self, connection: Connection, step: Step, seen: Seen) -> None:
         """Runs in a thread."""

@@ -9,7 +9,7 @@ from functools import partial
 
 from openstack.image.v2.image import Image
 
-from thresher.model.errors import SourceError, Stopped, ThresherError
+from thresher.model.errors import SourceBusy, SourceError, Stopped, ThresherError
 from thresher.model.vm import Disk, SourceVM
 from thresher.ports import DiskStream, Export
 from thresher.sources.openstack import cloud
@@ -113,8 +113,12 @@ class _Exporting:
         self._tidying: list[asyncio.Task[None]] = []
 
     async def streams(self) -> tuple[DiskStream, ...]:
-        """The disks, once all of them are copied. Raises SourceError of the one that failed first."""
-        stop = await self._connection.call(partial(cloud.last_stop, server_id=self._vm.id))
+        """The disks, once all of them are copied, as they are at one moment.
+
+        Raises:
+            SourceError: of the disk that failed first, or because the server ran meanwhile.
+        """
+        stop = await self._last_stop()
         names = {disk.key: copy_name(self._owner, disk.key, stop) for disk in self._vm.disks}
         await self._forget_earlier(names)
         tasks = [asyncio.ensure_future(self._copied(disk, names[disk.key])) for disk in self._vm.disks]
@@ -124,12 +128,20 @@ class _Exporting:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if await self._last_stop() != stop:
+            raise SourceBusy(
+                f"{self._vm.name} ({self._vm.id}) was started, or changed, while its disks were copied, so that they"
+                " need not fit together; they are copied anew. Leave it off until the import has ended"
+            )
         url = await self._connection.call(lambda found: str(found.image.get_endpoint()).rstrip("/"))
         ready = _Ready(url, self._connection.access.ca_pem, Tokens(self._connection))
         return tuple(
             ready.stream(disk, image, f"disk {disk.key} of {self._vm.name}")
             for disk, image in zip(self._vm.disks, images, strict=True)
         )
+
+    async def _last_stop(self) -> str:
+        return await self._connection.call(partial(cloud.last_stop, server_id=self._vm.id))
 
     async def remove(self) -> None:
         """Remove all copies. What cannot be removed now is left to the sweep, and logged."""

@@ -179,8 +179,8 @@ def _of_network(error: BaseException, place: Place) -> SourceError:
             why = getattr(cause, "verify_message", cause)  # set by OpenSSL alone
             return SourceUntrusted(
                 f"the certificate of a server of {place} is not vouched for by an authority that is trusted: {why}; "
-                "put the CA that issued it, as PEM, into ca_cert of the source's Secret, and check that the endpoint "
-                "names the host as the certificate does"
+                "put the CA that issued it (of a self-signed certificate, itself), as PEM, into ca_cert of the source's"
+                " Secret, and check that the endpoint names the host as the certificate does"
             )
     for kinds, words in _TROUBLE:
         if any(isinstance(cause, kinds) for cause in causes):

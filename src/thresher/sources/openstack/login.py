@@ -38,9 +38,9 @@ class Login(v3.Auth):
             super().__init__(url, [method])
         else:
             method = v3.PasswordMethod(
-                username=access.username, password=access.password, user_domain_name=access.domain_name
+                username=access.username, password=access.password, user_domain_name=access.user_domain
             )
-            super().__init__(url, [method], project_name=access.project_name, project_domain_name=access.domain_name)
+            super().__init__(url, [method], project_name=access.project_name, project_domain_name=access.project_domain)
 
     def get_access(self, session: Session, **kwargs: Any) -> AccessInfo:
         """The token and its catalogue. Raises what keystoneauth raises."""

@@ -15,6 +15,8 @@ from thresher.sources.openstack.states import obstacles
 _READY = {"in-use", "available"}
 """The states of a volume that Cinder takes a snapshot in, with ``force`` (API reference, "Create a snapshot")."""
 _BROKEN = ("error", "deleting")
+_IMAGE_SIZE_CAP_GIB = 1024
+"""Glance's default of ``image_size_cap``: larger images are refused to everybody (Glance, "Configuration Options")."""
 _X86 = {"x86_64", "x86", "i686", "i386", "amd64"}
 _SRIOV = {"direct", "direct-physical", "macvtap", "vdpa", "virtio-forwarder", "accelerator-direct", "remote-managed"}
 """Neutron's binding:vnic_type, of those that bypass or offload the virtual switch."""
@@ -72,14 +74,16 @@ def folder_ignored(folder: str) -> tuple[Loss, ...]:
 
 
 def _image(server: Row, around: Surroundings) -> Iterator[Loss]:
+    """Whether anybody knows what the image says: Nova keeps a copy only since microversion 2.98."""
     key = image_id(server)
     embedded = isinstance(server.get("image"), dict) and "properties" in server["image"]
     if has_root_disk(server, around) and key not in around.images and not embedded:
         message = (
-            f"The image {key} that it was made of is gone or cannot be read, so nobody tells its firmware, buses and "
-            "system: look at the new VM's after the import."
+            f"The image {key} that it was made of is gone or cannot be read, so nobody tells its firmware, buses, TPM"
+            " and system, and a guest that boots by UEFI would not boot: see in the guest (/sys/firmware/efi, "
+            "msinfo32), and where it boots by BIOS, or you set the new VM's firmware by hand, set skipPreflightChecks."
         )
-        yield Loss("ImageUnreadable", "VM", message)
+        yield _blocker("ImageUnreadable", "VM", message)
 
 
 def _machine(properties: Row, threads: int) -> Iterator[Loss]:
@@ -152,6 +156,13 @@ def _volume(one: Attachment, volume: Row) -> Iterator[Loss]:
     elif volume.get("multiattach"):
         message = "Several servers could share it (multiattach); the new disk belongs to the new VM alone."
         yield Loss("MultiAttach", subject, message)
+    size = int(volume.get("size") or 0)
+    if size > _IMAGE_SIZE_CAP_GIB:
+        message = (
+            f"It has {size} GiB, and Glance takes no image above its image_size_cap, which is 1 TiB where nobody raised"
+            " it: have the cloud's administrator see that it is above the disk's size."
+        )
+        yield Loss("LargeVolume", subject, message)
     status = str(volume.get("status"))
     if status.startswith(_BROKEN):
         message = f"Cinder calls the volume {status}, and takes no snapshot of it: mend it there, or detach it."

@@ -18,8 +18,10 @@ _log = logging.getLogger(__name__)
 
 _FIRST_LOOK_S = 0.2
 _LOOK_S = 5.0
-_WAIT_S = 600.0
-"""Nova gives a guest 60 s to shut down, or what its image asks for (os_shutdown_timeout), and then switches it off."""
+_WAIT_S = 90.0
+"""Nova gives a guest 60 s to shut down, or what its image asks for (os_shutdown_timeout), and then switches it off.
+Less than an operator's pass gives a source for an answer; what takes longer is under way, and whoever asked asks again.
+"""
 _TRIES = 3
 """How often something that Nova accepted and did not do is asked for again."""
 _ACTIONS = {
@@ -38,10 +40,12 @@ class OpenstackPower:
 
     Args:
         connection: entered by whoever owns it.
+        wait_s: how long one call waits for Nova.
     """
 
-    def __init__(self, connection: OpenstackConnection) -> None:
+    def __init__(self, connection: OpenstackConnection, wait_s: float = _WAIT_S) -> None:
         self._connection = connection
+        self._wait_s = wait_s
 
     async def power_state(self, vm: SourceVM) -> PowerState:
         """Whether it runs now. Raises SourceError."""
@@ -62,15 +66,15 @@ class OpenstackPower:
                 raise
 
     async def power_off(self, vm: SourceVM) -> None:
-        """Stop it, and wait until it is off. Raises SourceError."""
+        """Stop it, and wait until it is off. Raises SourceError, and SourceBusy where it is only under way."""
         await self._switch(vm, PowerState.OFF)
 
     async def power_on(self, vm: SourceVM) -> None:
-        """Start it, and wait until it runs. Raises SourceError."""
+        """Start it, and wait until it runs. Raises SourceError, and SourceBusy where it is only under way."""
         await self._switch(vm, PowerState.ON)
 
     async def _switch(self, vm: SourceVM, wanted: PowerState) -> None:
-        pause, until, tries = _FIRST_LOOK_S, time.monotonic() + _WAIT_S, _TRIES
+        pause, until, tries = _FIRST_LOOK_S, time.monotonic() + self._wait_s, _TRIES
         while True:
             row = await self._look(vm)
             if not row.get(TASK_STATE):
@@ -79,8 +83,9 @@ class OpenstackPower:
                 tries -= await self._step(vm, str(row.get(VM_STATE)), wanted)
             if time.monotonic() > until or tries < 0:
                 raise SourceBusy(
-                    f"{vm.name} ({vm.id}) is not {wanted} though Nova was told to switch it: it is "
-                    f"{row.get('status')}, task {row.get(TASK_STATE) or 'none'}; look at its action log in OpenStack"
+                    f"{vm.name} ({vm.id}) is not {wanted} yet though Nova was told to switch it: it is "
+                    f"{row.get('status')}, task {row.get(TASK_STATE) or 'none'}; it is asked again. Look at its action "
+                    "log in OpenStack"
                 )
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LOOK_S)

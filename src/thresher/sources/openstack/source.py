@@ -52,8 +52,8 @@ class OpenstackSource:
         Raises:
             SourceError: what is wrong and what to do about it.
         """
-        place, login = self._connection.place, self._connection.login
-        return SourceFacts(await self._connection.call(lambda cloud: check(cloud, place, login)))
+        known = self._connection  # it knows its region once it is logged in, as it is when the check begins
+        return SourceFacts(await known.call(lambda cloud: check(cloud, known.place, known.login)))
 
     async def inventory(self) -> Sequence[SourceVM]:
         """Every server of the project, read in pages, in the order of their names. Raises SourceError."""
