@@ -181,10 +181,10 @@ class ImportRun:
         self._seen = replace(self._seen, recorded=recorded)
         try:
             self._hooks.on_record(recorded)
-        except ThresherError:
-            if not self._ending:
+        except ThresherError as error:
+            if not self._ending:  # else what ended it is told, which is the same as a rule
                 raise
-            log.warning("the record of %s could not be stored while it was ended", self._spec.name, exc_info=True)
+            log.info("the record of %s could not be stored while it was ended: %s", self._spec.name, error)
 
     def _failed(self, step: Step, error: ThresherError, *, got_further: bool = False) -> None:
         recorded = self._seen.recorded

@@ -312,7 +312,8 @@ class DiskTransfer:
             try:
                 self._progress(Progress(self._stream.disk.key, position, total, read))
             except Exception:  # hours of copying do not end because of who looks on
-                log.exception("the progress of disk %s could not be told", self._stream.disk.key)
+                log.exception("the progress of disk %s could not be told, and is told no more", self._stream.disk.key)
+                self._progress = _untold
 
     def _check_capacity(self, capacity: Bytes | None) -> Bytes:
         stated = self._stream.disk.capacity
@@ -351,6 +352,10 @@ class DiskTransfer:
         self._sink.finish()
         if self._options.durable and self._options.ledgers is None:
             sync_folder(self._sink.path.parent)
+
+
+def _untold(_: Progress) -> None:
+    """What nobody can be told."""
 
 
 def _identity(stream: DiskStream) -> Identity:
