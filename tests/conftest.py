@@ -3,6 +3,9 @@ from collections.abc import Iterator
 import pytest
 
 from rig.kube import KubeCluster, kube_cluster
+from rig.sockets import use_tidy_sockets
+
+use_tidy_sockets()
 
 
 @pytest.fixture(scope="session")
