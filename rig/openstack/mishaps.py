@@ -1,12 +1,15 @@
 """Makes things go wrong in the services, by their own APIs where they have one."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from rig.openstack.population import Connection
+
+_SECOND_S = 1.1
 
 Operation = Literal[
     "create_volume",
@@ -76,10 +79,14 @@ class Mishaps:
         assert answer.ok, answer.text
 
     def revoke_all(self) -> None:
-        """Revoke every token that the importing user has, by disabling and enabling the user."""
+        """Revoke every token that the importing user has, by disabling and enabling the user.
+
+        Keystone counts in whole seconds: a token that is granted in the second of its revocations is revoked, too.
+        """
         user = self._user.current_user_id
         self._admin.identity.update_user(user, is_enabled=False)
         self._admin.identity.update_user(user, is_enabled=True)
+        time.sleep(_SECOND_S)
 
     def mend(self) -> None:
         """End the driver's faults, and give the project its quotas back."""

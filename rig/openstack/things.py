@@ -141,19 +141,32 @@ class Things:
             blocks.insert(0, root | {"boot_index": 0, "delete_on_termination": True})
         wanted: dict[str, Any] = {"image_id": image} if image else {}
         size = self._user.compute.find_flavor(flavor or ("tiny" if image else "diskless"), ignore_missing=False)
-        server = self._user.compute.create_server(
-            name=name,
-            flavor_id=size.id,
-            block_device_mapping=blocks,
-            networks=[{"port": self._port(port)} for port in ports] or "none",
-            metadata=dict(metadata or {}),
-            description=description or None,
-            **wanted,
-        )
-        self.until("server", server.id, "ACTIVE")
+        wanted |= {
+            "name": name,
+            "flavor_id": size.id,
+            "block_device_mapping": blocks,
+            "networks": [{"port": self._port(port)} for port in ports] or "none",
+            "metadata": dict(metadata or {}),
+            "description": description or None,
+        }
+        server = self._placed(wanted)
         if status == "SHUTOFF":
-            self._user.compute.stop_server(server.id)
-            self.until("server", server.id, "SHUTOFF")
+            self._user.compute.stop_server(server)
+            self.until("server", server, "SHUTOFF")
+        return server
+
+    def _placed(self, wanted: Mapping[str, Any], tries: int = 3) -> str:
+        """A new server that runs. Now and then Nova's scheduler finds no host for one, though there is all the room."""
+        compute = self._user.compute
+        server = compute.create_server(**wanted)
+        try:
+            self.until("server", server.id, "ACTIVE")
+        except AssertionError as error:
+            if tries == 1 or "No valid host" not in str(error):
+                raise
+            compute.delete_server(server)
+            compute.wait_for_delete(server, interval=1)
+            return self._placed(wanted, tries - 1)
         return str(server.id)
 
     def _port(self, port: Port) -> str:

@@ -21,6 +21,9 @@ from thresher.sources.openstack.names import ROOT, copy_name
 ROOT_IMAGE = noise(MIB, 1) + bytes(2 * MIB) + noise(64 * KIB + SECTOR, 2)
 
 
+pytestmark = pytest.mark.usefixtures("emptied")
+
+
 @pytest.fixture
 def cloud(openstack: OpenstackCloud) -> Iterator[OpenstackCloud]:
     yield openstack

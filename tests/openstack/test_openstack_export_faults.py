@@ -20,6 +20,9 @@ FILE = "GET .*/file"
 IMPATIENT = CopyPolicy(looks=2, every_s=0.2, slowest=GIB << 10)
 
 
+pytestmark = pytest.mark.usefixtures("emptied")
+
+
 @pytest.fixture
 def cloud(openstack: OpenstackCloud) -> Iterator[OpenstackCloud]:
     for gate in openstack.gates.values():
