@@ -43,7 +43,7 @@ def run(
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
     prefix: Sequence[str] = (),
-    timeout: float = 60,
+    timeout: float = 300,
 ) -> Outcome:
     """Run ``thresher`` with ``words`` to its end.
 

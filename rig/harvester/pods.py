@@ -75,9 +75,9 @@ class PodController:
         try:
             container.prepare()
         except NotYet as missing:
-            self._world.event(pod, "FailedMount", str(missing))
             if not _told(pod):
                 self._world.kube.patch(PODS, pod, {"status": _pending(str(missing))}, "status")
+            self._world.event(pod, "FailedMount", str(missing))  # last: whoever waits for it looks at the status next
             return
         if not pod["spec"].get("nodeName"):
             meta = pod["metadata"]

@@ -145,7 +145,10 @@ def guarded(world: World, action: Callable[..., None], *args: object) -> bool:
     try:
         action(*args)
     except ApiError as error:
-        passing = error.status in {CONFLICT, NOT_FOUND} or error.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+        passing = (
+            error.status in {CONFLICT, NOT_FOUND, http.HTTPStatus.TOO_MANY_REQUESTS}
+            or error.status >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+        )
         if not passing and "being terminated" not in error.message:
             world.problems.append(traceback.format_exc())
         return False

@@ -20,8 +20,9 @@ def free_ports(count: int) -> list[int]:
     found: list[int] = []
     while len(found) < count:
         port = 20_000 + secrets.randbelow(12_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            found.append(port)
+        if port not in found:
+            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+                found.append(port)
     return found
 
 

@@ -258,7 +258,8 @@ def test_bookmarks_tell_when_the_initial_list_is_over(api: KubeCluster) -> None:
 
 
 def test_a_watch_ends_when_its_time_is_up(api: KubeCluster) -> None:
-    assert list(api.watch(THINGS, seconds=1, resourceVersion="0")) == []
+    version = api.request("GET", THINGS).body["metadata"]["resourceVersion"]
+    assert list(api.watch(THINGS, seconds=1, resourceVersion=version)) == []
 
 
 def test_secrets_turn_plain_text_into_base64(api: KubeCluster) -> None:

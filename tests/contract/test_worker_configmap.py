@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -84,6 +85,10 @@ def pod(kube: KubeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     env = {"KUBERNETES_SERVICE_HOST": str(server.hostname), "KUBERNETES_SERVICE_PORT": str(server.port)}
     for name, value in env.items():
         monkeypatch.setenv(name, value)
+    own = "/api/v1/namespaces/default/configmaps/thresher-1"
+    token = answer.body["status"]["token"]
+    while kube.request("GET", own, token=token).status == HTTPStatus.FORBIDDEN:  # the rights are new
+        time.sleep(0.05)
     running = Pod(kube, account, {**env, "THRESHER_SERVICE_ACCOUNT": str(account)})
     running.command("")
     return running

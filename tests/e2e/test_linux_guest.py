@@ -86,7 +86,7 @@ def test_killed_run_goes_on(ranges: bool, tmp_path: Path) -> None:  # noqa: FBT0
     out = tmp_path / "out"
     image = archive(tmp_path, "penguin", raw)
     size = image.stat().st_size
-    with serve(image.parent, faults=Faults(ranges=ranges, rate=12 * MIB)) as web:
+    with serve(image.parent, faults=Faults(ranges=ranges, rate=6 * MIB)) as web:
         wanted = manifests(tmp_path, web.url + "penguin.ova", "penguin")
         with cli.started("run", "-f", wanted, "--to", out) as process:
             while web.sent < size * 2 // 3:

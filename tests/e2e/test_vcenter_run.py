@@ -141,7 +141,7 @@ def test_ctrl_c_at_any_moment_leaves_the_source_as_it_was(
     slow = machine("slow", streams, power=POWERED_ON, shutdown=Shutdown(seconds=1))
     out = tmp_path / "out"
     with vcenter(Inventory(vms=(slow,))) as vc:
-        vc.faults(bytes_per_second=8 * MIB)
+        vc.faults(bytes_per_second=(2 if moment == "second-disk" else 8) * MIB)
         reached: dict[str, Callable[[], object]] = {
             "look": vc.sessions,
             "shut-down": lambda: vc.log().soap.get("ShutdownGuest"),

@@ -257,7 +257,7 @@ def test_a_stream_cut_at_its_very_beginning_is_worth_a_retry(vc: VCenter, tmp_pa
 
 
 def test_a_slow_link_outlives_the_lease_by_its_keep_alive(vc: VCenter, tmp_path: Path) -> None:
-    vc.faults(bytes_per_second=300_000, lease_seconds=1)
+    vc.faults(bytes_per_second=100_000, lease_seconds=3)
     imported(vc, tmp_path)
     assert written(tmp_path) == list(RAW)
     assert ends(vc) == ["completed"]
@@ -267,12 +267,12 @@ def test_a_slow_link_outlives_the_lease_by_its_keep_alive(vc: VCenter, tmp_path:
 
 def test_progress_is_reported_no_longer_once_the_export_is_left(vc: VCenter) -> None:
     async def act(ex: Exporting) -> None:
-        vc.faults(lease_seconds=1)
+        vc.faults(lease_seconds=3)
         async with ex.open("web"):
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(1.8)
         told = vc.log().soap["HttpNfcLeaseProgress"]
         assert told
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.8)
         assert vc.log().soap["HttpNfcLeaseProgress"] == told
 
     with_vcenter(vc, act)
@@ -287,7 +287,7 @@ def test_a_lease_without_progress_times_out_and_is_exported_again(vc: VCenter, t
 
 def test_a_report_that_fails_once_does_no_harm(vc: VCenter, tmp_path: Path) -> None:
     vc.faults(
-        bytes_per_second=300_000, lease_seconds=2, methods={"HttpNfcLeaseProgress": Fault("SystemError", times=1)}
+        bytes_per_second=150_000, lease_seconds=4, methods={"HttpNfcLeaseProgress": Fault("SystemError", times=1)}
     )
     imported(vc, tmp_path)
     assert ends(vc) == ["completed"]
@@ -391,17 +391,17 @@ def test_a_vm_that_another_task_holds_is_worth_a_retry(vc: VCenter, tmp_path: Pa
 def test_defect_13_a_download_that_failed_gives_the_lease_back_and_keeps_nothing_alive(vc: VCenter) -> None:
     async def failing(ex: Exporting) -> None:
         async with ex.open("web"):
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(1.8)
             raise OSError("the disk is full")
 
     async def act(ex: Exporting) -> None:
-        vc.faults(lease_seconds=1)
+        vc.faults(lease_seconds=3)
         with pytest.raises(OSError, match="full"):
             await failing(ex)
         told = vc.log().soap["HttpNfcLeaseProgress"]
         assert told, "it was kept alive until then"
         assert not vc.leases(), "the VM is still locked"
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.8)
         assert vc.log().soap["HttpNfcLeaseProgress"] == told
 
     with_vcenter(vc, act)

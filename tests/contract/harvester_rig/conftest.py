@@ -20,7 +20,7 @@ def cluster() -> Iterator[KubeCluster]:
 
 @pytest.fixture(scope="package")
 def running(cluster: KubeCluster) -> Iterator[Harvester]:
-    with simulated_harvester(cluster, Pace(idle_s=1.0, begin_s=1.0, image_retry_s=0.05, restart_s=0.1)) as harvester:
+    with simulated_harvester(cluster, Pace(idle_s=5.0, begin_s=5.0, image_retry_s=0.05, restart_s=0.5)) as harvester:
         yield harvester
 
 

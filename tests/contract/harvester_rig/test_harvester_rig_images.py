@@ -100,7 +100,7 @@ def test_a_download_that_stands_still_is_given_up(
     harvester: Harvester, namespace: str, web: WebServer, folder: Path
 ) -> None:
     disk(folder / "a.raw")
-    web.faults = WebFaults(stall_after=MIB, stall_s=3.0)
+    web.faults = WebFaults(stall_after=MIB, stall_s=15.0)
     made = _dead(harvester, image(namespace, "a", web.url + "a.raw", retry=0))
     assert "timed out" in condition(made, "RetryLimitExceeded")["message"]
 

@@ -237,7 +237,7 @@ def test_a_deadline_ends_a_job(harvester: Harvester, namespace: str) -> None:
     harvester.kube.create(JOBS, job(namespace, "late", [*SHELL, "exec sleep 600"], **spec))
     assert job_ended(harvester, namespace, "late") == "Failed"
     assert condition(harvester.kube.get(JOBS, namespace, "late"), "Failed")["reason"] == "DeadlineExceeded"
-    assert not pods(harvester, namespace)
+    eventually(lambda: not pods(harvester, namespace))
 
 
 def test_a_changed_config_map_reaches_a_running_pod(harvester: Harvester, namespace: str) -> None:

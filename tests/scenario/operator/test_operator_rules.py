@@ -77,8 +77,8 @@ def test_defect_07_a_failed_image_is_told_and_made_anew_under_another_name(user:
     user.harvester.fail(HarvesterFaults(cut_downloads=8, cut_at=MIB))
     user.import_ova()
     user.wait_for("diskImageFailed")
+    wait(lambda: "ImageFailed" in {reason for reason, _ in user.events()}, what="no event tells it")
     told = [message for reason, message in user.events() if reason == "ImageFailed"]
-    assert told, user.events()
     assert "could not import the image image-" in told[0]
     user.wait_for("virtualMachineRunning")
     names = [row["VirtualMachineImage"] for row in user.status()["diskImportStatus"]]

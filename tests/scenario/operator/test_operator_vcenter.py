@@ -176,7 +176,7 @@ def true_conditions(user: User) -> set[str]:
 def test_a_changed_secret_is_taken_up_at_once(user: User, vc: VCenter) -> None:
     user.apply(secret_and_source(user, vc, "wr0ng-s3cret"))
     wait(lambda: source_word(user) == "clusterNotReady", what="nobody looked", log=user.operator.log)
-    assert "SourceDenied" in {reason for reason, _ in user.events("vcenter")}
+    wait(lambda: "SourceDenied" in {reason for reason, _ in user.events("vcenter")}, what="no event tells it")
     assert "wr0ng-s3cret" not in user.operator.log.read_text()
     user.apply(secret_and_source(user, vc))
     wait(lambda: source_word(user) == "clusterReady", what="it is not looked at again", seconds=12)

@@ -90,8 +90,7 @@ class Session:
             return function(self._instance)
         finally:
             self.used_at = time.monotonic()
-            if not self._open:  # pyvmomi put this call's connection back among the open ones
-                self._stub.DropConnections()
+            self._hang_up_if_closed()
 
     def keep(self) -> None:
         """Tell the server that the session is still in use, if there is one; what fails is the next call's."""
@@ -99,6 +98,12 @@ class Session:
             with contextlib.suppress(*FAILURES, ThresherError):
                 self._instance.CurrentTime()
                 self.used_at = time.monotonic()
+            self._hang_up_if_closed()
+
+    def _hang_up_if_closed(self) -> None:
+        """After a call: pyvmomi has put its connection back among the open ones."""
+        if not self._open:
+            self._stub.DropConnections()
 
     def close(self) -> None:
         """Log out. A call that still runs gets no new session."""
