@@ -27,7 +27,7 @@ from thresher.transfer.disks import ThreadTransfer
 
 POLICY = CopyPolicy(looks=400, every_s=0.2)
 """Patient with a busy machine, and quick to look."""
-_POLL_S = 0.05
+_POLL_S = 0.2
 
 
 def machine(server: str, *keys: str, name: str = "web") -> SourceVM:
@@ -36,12 +36,14 @@ def machine(server: str, *keys: str, name: str = "web") -> SourceVM:
     return SourceVM(name, CpuTopology(1, 1), MiB(128), id=server, disks=disks)
 
 
-def image_booted(cloud: OpenstackCloud, image: str, content: bytes, *, status: Literal["ACTIVE", "SHUTOFF"]) -> str:
+def image_booted(
+    cloud: OpenstackCloud, image: str, content: bytes, *, status: Literal["ACTIVE", "SHUTOFF"], name: str = "shop"
+) -> str:
     """A server that boots from an image, on a hypervisor that does not enlarge the disk to the flavor's size.
 
     Nova refuses a flavor without a disk to tenants; a disk that is small is copied in a moment.
     """
-    server = cloud.make.server("shop", image=image, ports=(), flavor="tiny", status=status)
+    server = cloud.make.server(name, image=image, ports=(), flavor="tiny", status=status)
     root_of(cloud, server).write_bytes(content)
     return server
 

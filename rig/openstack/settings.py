@@ -81,6 +81,7 @@ def _keystone(folder: Path, _ports: Ports) -> dict[str, Section]:
     return {
         "DEFAULT": {"use_stderr": True},
         "database": sqlite(folder, "keystone"),
+        "cache": {"enabled": True, "backend": "dogpile.cache.memory"},  # of its one process, and so right at once
         "token": {"provider": "fernet", "expiration": 3600},
         "fernet_tokens": {"key_repository": f"{folder}/data/fernet-keys"},
         "fernet_receipts": {"key_repository": f"{folder}/data/fernet-keys"},
@@ -99,7 +100,7 @@ def _glance(folder: Path, ports: Ports) -> dict[str, Section]:
         },
         "database": sqlite(folder, "glance"),
         "glance_store": {"default_backend": "file"},
-        "file": {"filesystem_store_datadir": f"{folder}/data/images"},
+        "file": {"filesystem_store_datadir": f"{folder}/data/images", "filesystem_store_chunk_size": 1 << 20},
         "os_glance_tasks_store": {"filesystem_store_datadir": f"{folder}/data/tasks"},
         "os_glance_staging_store": {"filesystem_store_datadir": f"{folder}/data/staging"},
         "keystone_authtoken": _middleware(ports),

@@ -11,7 +11,8 @@ from rig.openstack.population import Connection
 
 GIB = 1 << 30
 WAIT_S = 120
-_POLL_S = 0.1
+_POLL_S = 0.2
+_ZEROS = bytes(1 << 20)
 
 
 @dataclass(frozen=True)
@@ -208,8 +209,8 @@ def fill(path: Path, content: bytes | Path) -> None:
             file.write(content)
         return
     with path.open("rb+") as target, content.open("rb") as source:
-        while block := source.read(1 << 20):
-            if any(block):
+        while block := source.read(len(_ZEROS)):
+            if block != _ZEROS[: len(block)]:
                 target.write(block)
             else:
                 target.seek(len(block), 1)

@@ -68,6 +68,7 @@ def wsgi(module, port):
         threads=8,
         max_request_body_size=1 << 40,
         channel_timeout=600,
+        recv_bytes=1 << 20,
         clear_untrusted_proxy_headers=False,
     )
 
