@@ -1,36 +1,25 @@
-"""A user of Harvester with an OVA and a namespace, who knows kubectl."""
+"""A user of Harvester who imports an OVA with kubectl."""
 
 import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from rig.harvester import Harvester
-from rig.kube import KubeCluster
-from rig.operator import Operator, apply, events, get, wait
+from rig.kubectl_user import KubectlUser
 from rig.webserver import Faults, WebServer
 from thresher.model.units import MIB
 from thresher.samples.manifests import sample_manifests
 
-IMPORT = "virtualmachineimport.migration"
 MARKER = "it is me"
 SLOW = Faults(rate=MIB // 4)
 """A source that is slow enough for something to happen meanwhile."""
 
 
 @dataclass(frozen=True)
-class User:
-    """What they have."""
+class User(KubectlUser):
+    """One with an OVA on a web server."""
 
-    cluster: KubeCluster
-    harvester: Harvester
-    operator: Operator
-    namespace: str
     web: WebServer
-
-    def apply(self, manifests: str) -> None:
-        """``kubectl apply``."""
-        apply(self.cluster, manifests)
 
     def import_ova(self, name: str = "demo", vm: str = "sample", **spec: Any) -> None:
         """Apply the source and the import of the sample VM; ``spec`` adds to the import's spec."""
@@ -51,59 +40,14 @@ class User:
         self.apply(json.dumps(source))
         self.apply(json.dumps(vmi))
 
-    def change(self, name: str = "demo", **spec: Any) -> None:
-        """``kubectl patch``."""
-        patch = json.dumps({"spec": spec})
-        done = self.cluster.kubectl("patch", IMPORT, name, "-n", self.namespace, "--type=merge", "-p", patch)
-        assert done.returncode == 0, done.stderr
-
-    def delete(self, name: str = "demo") -> None:
-        """``kubectl delete``, and wait until it is gone."""
-        done = self.cluster.kubectl("delete", IMPORT, name, "-n", self.namespace, "--timeout=60s")
-        assert done.returncode == 0, done.stderr + self.operator.log.read_text()[-4000:]
-
-    def get(self, kind: str, name: str = "") -> Any:
-        """``kubectl get -o json``."""
-        return get(self.cluster, kind, self.namespace, name)
-
-    def names(self, kinds: str) -> list[str]:
-        """The names of all objects of these kinds."""
-        return [item["metadata"]["name"] for item in self.get(kinds)["items"]]
-
-    def status(self, name: str = "demo") -> Any:
-        """The import's status."""
-        return (self.get(IMPORT, name) or {}).get("status") or {}
-
-    def word(self, name: str = "demo") -> str:
-        """What ``kubectl get`` shows."""
-        return str(self.status(name).get("importStatus", ""))
-
-    def ready(self, name: str = "demo") -> tuple[str, str]:
-        """Reason and message of the condition Ready."""
-        found: dict[str, str] = next((c for c in self.status(name).get("conditions") or [] if c["type"] == "Ready"), {})
-        return found.get("reason", ""), found.get("message", "")
-
-    def events(self, name: str = "demo") -> list[tuple[str, str]]:
-        """Reasons and messages."""
-        return events(self.cluster, self.namespace, name)
-
-    def wait_for(self, word: str, name: str = "demo") -> None:
-        """Wait for a word in STATUS."""
-        wait(lambda: self.word(name) == word, what=f"{name} is not {word}", log=self.operator.log)
-
-    def wait_for_reason(self, reason: str, name: str = "demo") -> None:
-        """Wait for a reason of the condition Ready."""
-        wait(lambda: self.ready(name)[0] == reason, what=f"{name} is not {reason}", log=self.operator.log)
-
     def copying(self, **spec: Any) -> None:
         """Have half a MiB of the OVA copied, slowly."""
         self.web.faults = SLOW
         self.import_changed(**spec)
         self.wait_for("sourceReady")
-        wait(
+        self.wait(
             lambda: any(row.get("bytesTransferred", 0) > MIB // 2 for row in self.status().get("diskImportStatus", [])),
-            what="nothing is copied",
-            log=self.operator.log,
+            "nothing is copied",
         )
 
     def goes_on(self, before: int) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from lightkube.config.kubeconfig import KubeConfig
 
-from rig.operator_user import IMPORT, User
+from rig.kubectl_user import IMPORT
+from rig.operator_user import User
 from rig.source_vms import LINUX_BIOS, SPEC
 from thresher.imports.observed import Failure, ImageSeen, ImageState, Observed, Recorded, Step
 from thresher.model.errors import SourceBusy, SourceError, SourceUnreachable

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 import pytest
 import yaml
 
+from rig.kubectl_user import IMPORT
 from rig.operator import CRDS, install_crds, wait
-from rig.operator_user import IMPORT, User
+from rig.operator_user import User
 from thresher.api.status import ImportStatus
 from thresher.operator.imports.predecessor import REASON
 from thresher.operator.kinds import FINALIZER

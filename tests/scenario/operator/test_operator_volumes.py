@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rig.harvester import THIRD_PARTY_CLASS
 from rig.harvester import Faults as HarvesterFaults
+from rig.kubectl_user import IMPORT
 from rig.operator import wait
-from rig.operator_user import IMPORT, MARKER, User
+from rig.operator_user import MARKER, User
 from rig.webserver import Faults
 from thresher.model.extent import Extent
 from thresher.model.naming import volume_name
