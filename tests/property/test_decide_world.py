@@ -9,7 +9,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rig.fakes import FakeSource, FakeTarget, FakeTransfer, Killed, World
@@ -87,6 +87,18 @@ def assert_the_table_allows(phases: list[Phase]) -> None:
     skip=st.booleans(),
     strategy=st.sampled_from([None, RunStrategy.HALTED, RunStrategy.RERUN_ON_FAILURE]),
     trouble=TROUBLE,
+)
+@example(  # interrupted while a guest shuts down that takes longer than it may
+    power=PowerState.ON,
+    obeys_after=90,
+    autostarts=False,
+    boots=True,
+    foreign=False,
+    leaves_copies=False,
+    force=False,
+    skip=False,
+    strategy=None,
+    trouble=[*[""] * 11, "cancel"],
 )
 def test_every_import_ends_well_or_leaves_the_source_as_it_was(  # noqa: PLR0913 - the dimensions of the world
     *,

@@ -272,7 +272,7 @@ def _restore(spec: ImportSpec, observed: Observed, now: datetime, policy: Policy
     ends = [recorded.power_off_asked + policy.power_off_wait] if recorded.power_off_asked else []
     asked = recorded.shutdown_asked or recorded.touched
     if asked is not None:
-        ends.append(asked + timedelta(seconds=spec.graceful_shutdown_timeout_s))
+        ends.append(asked + timedelta(seconds=spec.graceful_shutdown_timeout_s) + policy.late_shutdown)
     due = max(ends, default=now)
     return Wait("the shutdown under way, to switch the source VM on again", due) if now < due else None
 

@@ -20,6 +20,8 @@ class Policy:
             (``VirtualMachineImage.spec.retry``), so each of these stands for four downloads.
         first_delay: the delay after the first failure; it doubles with each further one.
         longest_delay: where doubling ends.
+        late_shutdown: how much longer than its graceful time-out a guest that was asked to shut down may still obey: so
+            long an import that ends meanwhile stays, to switch the VM on again.
         power_off_wait: how long a VM that was switched off may take to be off. vSphere's task takes seconds.
         boot_wait: how long the new VM may take to run.
         poll: how often to look while waiting.
@@ -32,6 +34,7 @@ class Policy:
     remakes: int = 3
     first_delay: timedelta = timedelta(seconds=2)
     longest_delay: timedelta = timedelta(minutes=2)
+    late_shutdown: timedelta = timedelta(minutes=1)
     power_off_wait: timedelta = timedelta(minutes=2)
     boot_wait: timedelta = timedelta(minutes=15)
     poll: timedelta = timedelta(seconds=2)

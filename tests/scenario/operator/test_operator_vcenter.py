@@ -149,7 +149,7 @@ def test_whenever_it_is_cancelled_the_source_runs_again_and_nothing_stays(
     user.harvester.fail(faults)
     user.apply(secret_and_source(user, vc))
     wait(lambda: source_word(user) == "clusterReady", what="the source is not ready", log=user.operator.log)
-    user.apply(IMPORT.format(namespace=user.namespace, vm="web").replace("Seconds: 2", "Seconds: 20"))
+    user.apply(IMPORT.format(namespace=user.namespace, vm="web").replace("Seconds: 2", "Seconds: 10"))
     wait(
         lambda: seen in {c["type"] for c in user.status().get("importConditions") or []},
         what=f"it does not come to {seen}",
