@@ -1,6 +1,7 @@
 """What goes wrong while disks are copied out of an OpenStack ends in success or in a clear error, without a trace."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -114,6 +115,22 @@ def test_a_quota_that_is_exhausted_is_named(volume_lab: Lab, limits: dict[str, i
     fails(volume_lab, SourceError, "quota", says, "start the import again", retryable=False)
 
 
+def test_a_quota_that_another_import_holds_is_waited_for(volume_lab: Lab) -> None:
+    lab, storage = volume_lab, volume_lab.cloud.user.block_storage
+    key = lab.vm.disks[0].key
+    held = storage.create_snapshot(volume_id=key, name=copy_name("another", key, "req-1"), is_forced=True)
+    lab.cloud.make.until("snapshot", held.id, "available")
+    lab.cloud.mishaps.quota(snapshots=1)
+    fails(lab.with_policy(IMPATIENT), SourceBusy, "quota", "1 copies of other disks", retryable=True)
+    asked = lab.asked("cinder", "POST /snapshots")
+    with ThreadPoolExecutor(1) as threads:
+        imported = threads.submit(lab.imported)
+        lab.until(lambda: lab.asked("cinder", "POST /snapshots") > asked)
+        storage.delete_snapshot(held)
+        imported.result()
+    assert lab.left() == []
+
+
 def test_a_volume_in_error_is_named_before_anything_is_made(volume_lab: Lab) -> None:
     volume = volume_lab.vm.disks[0].key
     volume_lab.cloud.mishaps.volume_status(volume, "error")
@@ -211,6 +228,21 @@ def test_a_service_that_is_overloaded_once_costs_at_most_one_more_run(lab: Lab, 
         lab.imported()
     assert overload.times == 0
     succeeds(lab)
+
+
+def test_what_cannot_be_removed_keeps_nothing_else(volume_lab: Lab) -> None:
+    lab, cloud = volume_lab, volume_lab.cloud
+    name = copy_name(lab.owner, lab.vm.disks[0].key, "req-1")
+    volume = cloud.user.block_storage.create_volume(size=1, name=name)
+    cloud.make.until("volume", volume.id, "available")
+    cloud.make.image(b"bytes", name)
+    cloud.gates["glance"].faults.append(Fault("DELETE /v2/images", status=409, times=None))
+    with pytest.raises(SourceBusy):
+        lab.swept()
+    lab.until(lambda: lab.left() == [f"image {name} active"])
+    cloud.gates["glance"].reset()
+    lab.swept()
+    assert lab.left() == []
 
 
 def test_what_a_sweep_cannot_remove_is_named(cloud: OpenstackCloud, volume_lab: Lab) -> None:

@@ -234,6 +234,8 @@ BARE: dict[str, Any] = {"id": KEY, "size": 3 << 20, "container_format": "bare", 
         ({"disk_format": "qcow2"}, DiskFormat.QCOW2, None),
         ({"disk_format": "vhd", "virtual_size": GIB}, DiskFormat.VHD, GIB),
         ({"disk_format": "vhdx"}, DiskFormat.VHDX, None),
+        ({"disk_format": "qcow2", "container_format": "ami"}, DiskFormat.QCOW2, None),
+        ({"disk_format": "raw", "container_format": "ovf"}, DiskFormat.RAW, 3 << 20),
         ({"disk_format": "vmdk"}, DiskFormat.VMDK, None),
         ({"disk_format": "vmdk", "vmware_disktype": "sparse"}, DiskFormat.VMDK, None),
         ({"disk_format": "vmdk", "vmware_disktype": "streamOptimized"}, DiskFormat.VMDK_STREAM, None),
@@ -282,3 +284,33 @@ def test_the_multihash_goes_before_md5(fields: dict[str, Any], checksum: Checksu
 def test_a_policy_that_would_never_look_or_never_stop(looks: int, every_s: float, slowest: int) -> None:
     with pytest.raises(ValueError, match="look"):
         CopyPolicy(looks, every_s, slowest)
+
+
+@pytest.mark.parametrize(
+    ("row", "status"),
+    [
+        ({"status": "active"}, "active"),
+        ({"status": "queued", "os_glance_import_task": "task"}, "importing"),
+        ({"status": "active", "os_glance_import_task": "task"}, "importing"),
+        ({"status": "active", "os_glance_import_task": "task", "os_hash_value": MULTIHASH}, "active"),
+        ({"status": "killed", "os_glance_import_task": "task"}, "killed"),
+    ],
+)
+def test_an_image_that_glance_still_registers_or_hashes_is_not_there_yet(
+    monkeypatch: pytest.MonkeyPatch, row: Json, status: str
+) -> None:
+    monkeypatch.setattr(cloud, "ask", lambda *_, **__: {"images": [{"id": "i", "name": NAME, **row}]})
+    connection = cast("Connection", SimpleNamespace(image=None, compute=Computes(), current_project_id="p"))
+    found = cloud.look_at_root(connection, NAME, "server")
+    assert found.image is not None
+    assert found.image.status == status
+    if status == "importing":
+        assert next_step(found, ROOT, "disk") is Step.WAIT, "it must not be taken for one that nobody writes"
+
+
+class Computes:
+    """A Nova that does nothing with any server."""
+
+    def get_server(self, _: str) -> SimpleNamespace:
+        """A server at rest."""
+        return SimpleNamespace(task_state=None)

@@ -20,6 +20,8 @@ _HASH_LENGTH = 8
 _ID_LENGTH = 16
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 """The pattern of one in lower case."""
+COPIES = "thresher-"
+"""How the name of every copy at a source begins, whoever it is for."""
 _TAG_LENGTH = 40
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 """Owners that fit as they are: names have at most 255 characters (Glance, Cinder and Nova's ``createImage``)."""
@@ -34,7 +36,7 @@ def copies_prefix(owner: str) -> str:
     """
     plain = _PLAIN.fullmatch(owner)
     tag = owner if plain else hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:_TAG_LENGTH]
-    return f"thresher-{tag}-"
+    return f"{COPIES}{tag}-"
 
 
 def is_uuid(name: str) -> bool:

@@ -76,6 +76,9 @@ def test_what_cannot_be_removed_is_told_and_the_import_has_succeeded(on: Stage, 
     assert on.condition("CopiesRemoved")["status"] == "False"
     (left,) = on.cloud.leftovers()
     assert left.startswith(f"image thresher-{uid}-")
+    on.cloud.gates["glance"].reset()
+    on.ask_to_delete(IMPORT, "demo")
+    on.until_gone()
 
 
 def test_a_wrong_password_makes_the_source_not_ready(on: Stage) -> None:

@@ -2,28 +2,32 @@
 
 from dataclasses import replace
 
+from thresher.api.virtualmachineimport import SourceReference
+from thresher.imports.actions import Sweep
 from thresher.imports.observed import Step
 from thresher.imports.phases import TABLE
 from thresher.imports.status import Truth, stamp
-from thresher.model.errors import SourceBusy
+from thresher.model.errors import SourceBusy, SourceError, UsageError
 from thresher.model.naming import copies_prefix
 from thresher.model.spec import ImportSpec
 from thresher.operator.events import WARNING
-from thresher.operator.imports.look import deleted_at
+from thresher.operator.imports.look import deleted_at, look
 from thresher.operator.imports.memory import Memory
 from thresher.operator.imports.tools import Tools
-from thresher.operator.imports.undo import free_slot, remove_transfer
+from thresher.operator.imports.undo import Undoing, free_slot, remove_transfer
 from thresher.operator.imports.written import write_status
 from thresher.operator.kinds import FINALIZER, IMPORT
 from thresher.operator.status import changes, from_json, to_json
 from thresher.targets.harvester.objects import Object
 
 
-async def after_the_end(tools: Tools, vmi: Object, spec: ImportSpec, memory: Memory) -> bool:
+async def after_the_end(tools: Tools, vmi: Object, spec: ImportSpec, ref: SourceReference, memory: Memory) -> bool:
     """Keep the house of an import that is over; whether its slot is free, so that nothing is left to wait for."""
     freed = await free_slot(tools, spec)
     tools.metrics.phase(spec.uid, memory.phase)
     if deleted_at(vmi) is not None:
+        if memory.recorded.copies:
+            await _sweep_once_more(tools, vmi, spec, ref, memory)
         await remove_transfer(tools, spec)
         await remove_finalizer(tools, vmi)
     elif memory.vm is not None and TABLE[memory.phase].succeeded:
@@ -31,6 +35,19 @@ async def after_the_end(tools: Tools, vmi: Object, spec: ImportSpec, memory: Mem
         if not state.exists:
             await _say_vm_is_gone(tools, vmi, memory)
     return freed
+
+
+async def _sweep_once_more(tools: Tools, vmi: Object, spec: ImportSpec, ref: SourceReference, memory: Memory) -> None:
+    """Copies that could not be removed when the import ended may be removable now; what stays is told by its name."""
+    world, memory = await look(tools, spec, ref, memory)
+    try:
+        await Undoing(tools, spec, world, memory).do(Sweep())
+    except (SourceError, UsageError) as error:
+        await tools.events.tell(vmi, "CleanupIncomplete", f"{error} {_left_at_source(memory)}", WARNING)
+
+
+def _left_at_source(memory: Memory) -> str:
+    return f"At the source, remove whatever has a name that begins with {copies_prefix(memory.recorded.copies)}."
 
 
 async def _say_vm_is_gone(tools: Tools, vmi: Object, memory: Memory) -> None:
@@ -61,7 +78,7 @@ async def let_go(tools: Tools, vmi: Object, spec: ImportSpec, memory: Memory) ->
         return False
     owed = " The source VM may still be off." if memory.recorded.touched else ""
     if memory.recorded.copies:
-        owed += f" At the source, remove whatever has a name that begins with {copies_prefix(memory.recorded.copies)}."
+        owed += f" {_left_at_source(memory)}"
     minutes = patience.total_seconds() / 60
     message = f"What the import made could not be undone within {minutes:.0f} minutes, so it is let go.{owed}"
     await tools.events.tell(vmi, "CleanupIncomplete", message, WARNING)

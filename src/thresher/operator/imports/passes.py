@@ -83,7 +83,7 @@ class Pass:
         """
         whole = (self.tools, self.vmi, self.spec, self.memory)
         if self.memory.over:
-            return None if await after_the_end(*whole) else SOON
+            return None if await after_the_end(self.tools, self.vmi, self.spec, self.ref, self.memory) else SOON
         if await let_go(*whole):
             return None
         self._world, self.memory = await look(self.tools, self.spec, self.ref, self.memory)

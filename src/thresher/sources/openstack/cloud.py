@@ -1,9 +1,10 @@
 """The copies of an import's disks as the cloud has them: looked up, made and removed. Everything here blocks."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from keystoneauth1.adapter import Adapter
@@ -14,9 +15,11 @@ from openstack.exceptions import HttpException
 from openstack.image.v2.image import Image
 
 from thresher.model.errors import SourceBusy, SourceError, SourceNotFound
+from thresher.model.naming import COPIES
 from thresher.sources.openstack.faults import is_quota, said
 from thresher.sources.openstack.names import is_copy
 from thresher.sources.openstack.reading import PAGE, ask, pages
+from thresher.sources.openstack.rows import Row
 
 _USABLE = frozenset({"available", "in-use"})
 """States of a volume that a snapshot can be made in (Block Storage API v3, "Create a snapshot")."""
@@ -27,7 +30,12 @@ _FILTERS = "3.0"
 (``resource_filters_file``), and one that is missing refuses them all with 400."""
 _MESSAGES = "3.5"
 """User messages came with 3.3, and filters of them with 3.5 (Cinder, "REST API Version History")."""
+_IMPORTED = frozenset({"queued", "saving", "active"})
 _DESCRIPTION = "A copy that Thresher made to import a server; it is removed when that import has ended."
+
+
+class QuotaHeld(SourceBusy):
+    """A quota is exhausted, and copies of other disks hold a part of it until they are made."""
 
 
 class Kind(StrEnum):
@@ -125,6 +133,15 @@ def copies_of(cloud: Connection, owner: str, page: int = PAGE) -> tuple[Copy, ..
     return tuple(copy for copy in everything if is_copy(owner, copy.name))
 
 
+def renew_login(cloud: Connection) -> None:
+    """Log in anew, so that what is asked for next has a token with all of its time.
+
+    Cinder and Nova first copy or convert the whole disk, which may take hours, and only then open Glance's door with
+    the token of the request, unless their administrator has set ``send_service_user_token``.
+    """
+    cloud.session.invalidate()
+
+
 def image_of(cloud: Connection, copy: Copy) -> Image:
     """An image in full."""
     return Image.new(id=copy.id).fetch(cloud.image)
@@ -136,7 +153,7 @@ def make_snapshot(cloud: Connection, name: str, volume_id: str) -> None:
     Raises:
         SourceError: it is in a state in which it cannot be, or the quota does not allow it.
     """
-    with _asked(f"the snapshot of volume {volume_id}"):
+    with _asked(f"the snapshot of volume {volume_id}", partial(_rivals, cloud, name)):
         volume = cloud.block_storage.get_volume(volume_id)
         if volume.status not in _USABLE:
             text = f"volume {volume_id} is in the state {volume.status!r}, in which no snapshot can be made of it"
@@ -148,7 +165,7 @@ def make_snapshot(cloud: Connection, name: str, volume_id: str) -> None:
 
 def make_volume(cloud: Connection, name: str, snapshot: Copy) -> None:
     """Make a volume of a snapshot, of its size and type. Raises SourceError, also where the quota forbids it."""
-    with _asked(f"the temporary volume of snapshot {snapshot.id}"):
+    with _asked(f"the temporary volume of snapshot {snapshot.id}", partial(_rivals, cloud, name)):
         size = cloud.block_storage.get_snapshot(snapshot.id).size
         cloud.block_storage.create_volume(name=name, size=size, snapshot_id=snapshot.id, description=_DESCRIPTION)
 
@@ -172,14 +189,14 @@ def snapshot_server(cloud: Connection, name: str, server_id: str) -> None:
         Server.new(id=server_id).create_image(cloud.compute, name)
 
 
-def words_of_cinder(cloud: Connection, volume_id: str) -> str:
-    """What Cinder last told its users of a volume; "" where it told nothing.
+def words_of_cinder(cloud: Connection, resource: str) -> str:
+    """What Cinder last told its users of a volume or a snapshot, by its id; "" where it told nothing.
 
     Raises:
         HttpException: it has no user messages, or not for this user.
     """
-    answer = ask(cloud.block_storage, "/messages", microversion=_MESSAGES, params={"resource_uuid": volume_id})
-    told = [one for one in answer.get("messages") or () if one.get("resource_uuid") == volume_id]
+    answer = ask(cloud.block_storage, "/messages", microversion=_MESSAGES, params={"resource_uuid": resource})
+    told = [one for one in answer.get("messages") or () if one.get("resource_uuid") == resource]
     newest: dict[str, Any] = max(told, key=lambda one: str(one.get("created_at")), default={})
     return " ".join(str(newest.get("user_message") or "").split()).rstrip(".")
 
@@ -195,22 +212,36 @@ def remove(cloud: Connection, copy: Copy) -> None:
 
 
 @contextmanager
-def _asked(what: str) -> Iterator[None]:
-    """Say which quota stands in the way, and what is gone: waiting helps neither."""
+def _asked(what: str, rivals: Callable[[], Sequence[Copy]] = tuple) -> Iterator[None]:
+    """Say which quota stands in the way, and what is gone.
+
+    Args:
+        what: that is asked for.
+        rivals: looks for copies of other disks, which hold a quota only until their images are made.
+    """
     try:
         yield
     except HttpException as error:
         status = error.status_code or 0
         if is_quota(status, said(error)):
-            raise SourceError(
-                f"{what} cannot be made, because a quota of the project is exhausted: {said(error)}; free some or have "
-                "it raised, and start the import again"
-            ) from error
+            text = f"{what} cannot be made, because a quota of the project is exhausted: {said(error)}"
+            if held := rivals():
+                raise QuotaHeld(
+                    f"{text}; {len(held)} copies of other disks hold a part of it until they are made, and it is tried"
+                    " again. More of it lets more disks be copied at once"
+                ) from error
+            raise SourceError(f"{text}; free some or have it raised, and start the import again") from error
         if status == 404:  # noqa: PLR2004 - HTTP's Not Found
             raise SourceNotFound(
                 f"{what} cannot be made, because that is gone: {said(error)}; look whether the server was changed"
             ) from error
         raise
+
+
+def _rivals(cloud: Connection, name: str) -> list[Copy]:
+    """What is there of other disks, of this import and of others, and counts for Cinder's quotas."""
+    found = (*_snapshots(cloud), *_volumes(cloud))
+    return [copy for copy in found if copy.name.startswith(COPIES) and copy.name != name]
 
 
 def _first(copies: Iterable[Copy], ready: str) -> Copy | None:
@@ -235,5 +266,15 @@ def _listed(client: Adapter, kind: Kind, path: str, page: int, query: Mapping[st
     """Those that a query asks for, without what a service lists because it does not know the filter."""
     version = None if kind is Kind.IMAGE else _FILTERS
     rows = pages(lambda query: ask(client, path, params=query, microversion=version), f"{kind}s", page, query)
-    found = [Copy(kind, row["id"], row.get("name") or "", row["status"]) for row in rows]
+    found = [Copy(kind, row["id"], row.get("name") or "", _status(row)) for row in rows]
     return [copy for copy in found if copy.name == query.get("name", copy.name)]
+
+
+def _status(row: Row) -> str:
+    """A copy's status; an image that Glance itself still registers or hashes is ``importing``, active or not.
+
+    Where Nova and Cinder hand a clone over instead of bytes, Glance answers at once and makes the image active, and
+    hashed, in a task of its own (Image API v2.17, "Add location").
+    """
+    at_work = row.get("os_glance_import_task") and not row.get("os_hash_value")
+    return "importing" if at_work and row["status"] in _IMPORTED else str(row["status"])

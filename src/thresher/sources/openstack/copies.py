@@ -22,7 +22,7 @@ from openstack.image.v2.image import Image
 from thresher.model.errors import SourceBusy, SourceError, SourceUnreachable
 from thresher.model.vm import Disk, SourceVM
 from thresher.sources.openstack import cloud
-from thresher.sources.openstack.cloud import Copy, Kind, Seen
+from thresher.sources.openstack.cloud import Copy, Kind, QuotaHeld, Seen
 from thresher.sources.openstack.connection import OpenstackConnection
 from thresher.sources.openstack.names import ROOT
 from thresher.sources.openstack.patience import CopyPolicy, Patience
@@ -38,6 +38,10 @@ _WORKING = {
     Kind.IMAGE: frozenset({"queued", "saving", "importing", "uploading"}),
 }
 """States that pass (Block Storage API v3, "Volume statuses", "Snapshot statuses"; Glance, "Image Statuses")."""
+_UNWRITTEN = frozenset({"queued", "saving"})
+"""States of an image that waits for whoever asked for it, or is written by them; the others are Glance's own work."""
+_GIVEN_UP_LOOKS = 3
+"""For so many looks, at the usual interval, an image has to be one that nobody writes before it is removed."""
 _REPEATS = (3, 12)
 """Looks to wait before a step whose outcome vanished is done again, and once more: half a minute and two minutes, at
 the usual interval. Cinder and Nova remove an image that they cannot write, whatever the reason (Cinder,
@@ -75,7 +79,7 @@ def next_step(seen: Seen, key: str, of: str) -> Step:
             return Step.DONE
         left = seen.idle if key == ROOT else volume is not None and volume.status == "available"
         # as after a token that ended, or a restart, in the middle of the upload
-        return Step.DISCARD if left and image.status in _WORKING[Kind.IMAGE] else _wait(image, of)
+        return Step.DISCARD if left and image.status in _UNWRITTEN else _wait(image, of)
     if key == ROOT:
         return Step.CREATE_IMAGE
     if volume is not None:
@@ -126,19 +130,24 @@ class DiskCopy:
         before = None
         while True:
             seen = await self._answered(self._look)
-            step = next_step(seen, self._disk.key, self.title)
+            step = await self._next(seen)
             if step is Step.DONE and seen.image is not None:
                 _log.info("%s is copied: %s", self.title, seen.image)
                 return await self._answered(partial(cloud.image_of, copy=seen.image))
             if seen != before:
                 patience.restart()
                 before = seen
-                step = Step.WAIT if step is Step.DISCARD else step  # it may be about to begin
-            if step is not Step.WAIT:
-                await self._take(step, seen)
-            elif patience.over:
-                raise self._late(seen, patience)
+            held = await self._take(step, seen, patience)
+            if held is not None and patience.over:
+                raise held
             await patience.pause()
+
+    async def _next(self, seen: Seen) -> Step:
+        """What to do next. Raises SourceError of a copy that failed, in Cinder's words where it has any."""
+        try:
+            return next_step(seen, self._disk.key, self.title)
+        except SourceError as error:
+            raise SourceError(f"{error}{await self._told(seen)}") from error
 
     async def _answered(self, look: Callable[[Connection], T]) -> T:
         """What a look finds, as soon as the cloud answers: a copy of hours goes on while a service restarts.
@@ -162,39 +171,63 @@ class DiskCopy:
             return cloud.look_at_root(connection, self.name, self._vm.id)
         return cloud.look(connection, self.name)
 
-    async def _take(self, step: Step, seen: Seen) -> None:
-        """Do a step; what vanished since was given up by the cloud, and is done again a few times."""
+    async def _take(self, step: Step, seen: Seen, patience: Patience) -> SourceBusy | None:
+        """Do a step, unless there is none; what holds it up, to be raised when patience is over."""
+        if step is Step.WAIT or (step is Step.DISCARD and not patience.for_looks(_GIVEN_UP_LOOKS)):
+            return self._late(seen, patience)
+        if not await self._is_due_again(step, seen):
+            return None
+        _log.info("%s: now %s", self.title, step.value)
+        try:
+            # to its end: what a cancelled request makes would be seen by nobody who cleans up after us
+            await uninterrupted(self._connection.call(partial(self._make, step=step, seen=seen)))
+        except QuotaHeld as held:
+            _log.info("%s waits: %s", self.title, held)
+            return held
+        self._taken[step] += 1
+        return None
+
+    async def _is_due_again(self, step: Step, seen: Seen) -> bool:
+        """Whether to do a step: what vanished since was given up by the cloud, and is done again a few times.
+
+        Raises:
+            SourceError: it was done often enough.
+        """
         taken = self._taken[step]
         if taken > len(_REPEATS):
             raise await self._given_up(step, seen)
-        if taken:
-            _log.warning("%s: %s was asked for and is gone; it is soon asked for again", self.title, step.value)
-            await asyncio.sleep(_REPEATS[taken - 1] * self._policy.every_s)
-            seen = await self._answered(self._look)
-            if next_step(seen, self._disk.key, self.title) is not step:
-                return  # it was only slow to show
-        self._taken[step] += 1
-        _log.info("%s: now %s", self.title, step.value)
-        # to its end: what a cancelled request makes would be seen by nobody who cleans up after us
-        await uninterrupted(self._connection.call(partial(self._make, step=step, seen=seen)))
+        if not taken:
+            return True
+        _log.warning("%s: %s was asked for and is gone; it is soon asked for again", self.title, step.value)
+        await asyncio.sleep(_REPEATS[taken - 1] * self._policy.every_s)
+        seen = await self._answered(self._look)
+        return await self._next(seen) is step  # else it was only slow to show
 
     async def _given_up(self, step: Step, seen: Seen) -> SourceError:
         """The end of a disk whose copy the cloud gives up each time, in Cinder's words where it has any."""
-        words = ""
-        if seen.volume is not None:
-            try:
-                words = await self._connection.call(partial(cloud.words_of_cinder, volume_id=seen.volume.id))
-            except SourceError as error:
-                _log.info("%s: Cinder does not say why: %s", self.title, error)
-        told = f" (Cinder says: {words})" if words else ""
         return SourceError(
-            f"{step.value} of {self.title} was asked for {self._taken[step]} times and came to nothing each time{told};"
-            " see in the logs of Cinder, Nova and Glance why, such as Glance's image_size_cap, its quota or the room in"
-            " its store, and start the import again"
+            f"{step.value} of {self.title} was asked for {self._taken[step]} times and came to nothing each time"
+            f"{await self._told(seen)}; see in the logs of Cinder, Nova and Glance why, such as Glance's"
+            " image_size_cap, its quota or the room in its store, or a token that ended while they worked"
+            " (send_service_user_token), and start the import again"
         )
+
+    async def _told(self, seen: Seen) -> str:
+        """What Cinder says of the newest copy that it has, in parentheses; "" where it says nothing."""
+        copy = seen.volume or seen.snapshot
+        if copy is None:
+            return ""
+        try:
+            words = await self._connection.call(partial(cloud.words_of_cinder, resource=copy.id))
+        except SourceError as error:
+            _log.info("%s: Cinder does not say why: %s", self.title, error)
+            return ""
+        return f" (Cinder says: {words})" if words else ""
 
     def _make(self, connection: Connection, step: Step, seen: Seen) -> None:
         """Runs in a thread."""
+        if step in (Step.CREATE_IMAGE, Step.UPLOAD):
+            cloud.renew_login(connection)
         if step is Step.CREATE_IMAGE:
             cloud.snapshot_server(connection, self.name, self._vm.id)
         elif step is Step.DISCARD and seen.image is not None:

@@ -29,6 +29,9 @@ _FORMATS = {
 }
 """Glance's disk formats that are read (Image API v2, "Disk Format"); iso, ploop, vdi and the AMI ones are no disks of
 a server, or of hypervisors that are not."""
+_PACKED = frozenset({"ova", "compressed", "docker"})
+"""Container formats in which the bytes are not the disk's (Image API v2, "Container Format"). Nova's driver for libvirt
+names the one that the server's own image once had, such as ``ami`` or ``ovf``, beside a plain disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def facts(image: Image, title: str) -> ImageFacts:
         SourceError: it is in a format that no disk can be read from.
     """
     found = _format(image)
-    if found is None or image.container_format != "bare" or not image.size:
+    if found is None or _is_packed(image) or not image.size:
         raise SourceError(
             f"the cloud made an image of {title} in the format {image.disk_format} ({image.container_format}, "
             f"{image.size} bytes), which is not read; have it made as raw or qcow2 (Nova: snapshot_image_format)"
@@ -80,6 +83,11 @@ def _format(image: Image) -> DiskFormat | None:
     if image.disk_format == "vmdk" and (image.properties or {}).get("vmware_disktype") == "streamOptimized":
         return DiskFormat.VMDK_STREAM
     return _FORMATS.get(image.disk_format)
+
+
+def _is_packed(image: Image) -> bool:
+    """XenServer's VHDs in OVF are an archive, too (Nova's driver for XenAPI, which was removed in 2020)."""
+    return image.container_format in _PACKED or (image.container_format, image.disk_format) == ("ovf", "vhd")
 
 
 def _checksum(image: Image) -> Checksum | None:

@@ -55,6 +55,10 @@ class Patience:
         """Whether nothing changed for as long as it may."""
         return self._waited_s >= self._limit_s
 
+    def for_looks(self, count: int) -> bool:
+        """Whether nothing changed for as long as so many looks take, or as it may at all."""
+        return self.over or self._waited_s >= count * self._every_s
+
     @property
     def waited(self) -> str:
         """For how long nothing has changed, for messages."""

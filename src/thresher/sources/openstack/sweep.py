@@ -67,38 +67,52 @@ async def removed(
 ) -> None:
     """Remove an owner's copies and wait until they are gone.
 
-    An image goes first, also one that is still written: that ends its upload, and frees the volume.
+    An image goes first, also one that is still written: its upload ends sooner or later, and then the volume is free.
+    What the cloud refuses to remove keeps nothing else from going.
 
     Args:
         connection: entered.
         owner: the import's UID.
-        policy: how long to wait while nothing changes.
+        policy: how long to wait in all.
         only: which of the copies.
 
     Raises:
         SourceError: as :meth:`OpenstackLeftovers.sweep`, or of a removal that the cloud refuses.
     """
-    patience, before = Patience(policy), None
+    patience = Patience(policy)
     while left := await _left(connection, owner, only):
-        stuck = [copy for copy in left if copy.status == _STUCK]
-        blocked = {copy.name for copy in stuck}
-        if all(copy.name in blocked for copy in left):
-            raise SourceError(
-                f"{_listed(left)} cannot be removed: an administrator of the cloud has to, with "
-                "openstack volume delete --force, or openstack volume snapshot delete --force"
-            )
-        if left != before:
-            patience.restart()
-            before = left
-        elif patience.over:
+        _check_removable(left)
+        if patience.over:
             raise SourceBusy(
                 f"{_listed(left)} could not be removed within {patience.waited}, because it is still in use; it is "
                 "tried again when the import ends, else remove it by hand"
             )
-        for copy in due(left):
-            _log.info("removing %s, %s", copy, copy.name)
-            await connection.call(partial(cloud.remove, copy=copy))
+        await _ask(connection, due(left))
         await patience.pause()
+
+
+def _check_removable(left: Sequence[Copy]) -> None:
+    """Raises SourceError where nothing is left but what an administrator alone gets out of its state."""
+    blocked = {copy.name for copy in left if copy.status == _STUCK}
+    if all(copy.name in blocked for copy in left):
+        raise SourceError(
+            f"{_listed(left)} cannot be removed: an administrator of the cloud has to, with "
+            "openstack volume delete --force, or openstack volume snapshot delete --force"
+        )
+
+
+async def _ask(connection: OpenstackConnection, copies: Sequence[Copy]) -> None:
+    """Ask for the removal of each. Raises SourceError of the first that is refused, once all were asked for."""
+    refusal: SourceError | None = None
+    for copy in copies:
+        _log.info("removing %s, %s", copy, copy.name)
+        try:
+            await connection.call(partial(cloud.remove, copy=copy))
+        except SourceError as error:
+            _log.warning("%s is not removed: %s", copy, error)
+            refusal = refusal or error
+    if refusal is not None:
+        raise refusal
 
 
 async def _left(connection: OpenstackConnection, owner: str, only: Callable[[Copy], bool]) -> list[Copy]:
