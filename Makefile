@@ -36,11 +36,12 @@ rig-openstack: rig ## the same, and OpenStack's services (700 MB from PyPI, and 
 	@scripts/setup.sh $(APT_OPENSTACK)
 	@$(PY) -m rig openstack
 
+PARALLEL := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: rig ## run every test but those that need OpenStack's services
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PARALLEL)
 
-test-openstack: rig-openstack ## import from OpenStack's real services: slow, as a volume has a GiB at least
-	@$(PY) -m pytest tests/openstack
+test-openstack: rig-openstack ## import from OpenStack's real services: a quarter of an hour, as a volume has a GiB at least
+	@$(PARALLEL) tests/openstack
 
 chaos: rig ## CHAOS_FAULTS (200) faults of CHAOS_SEED while imports run (about a quarter of an hour; CHAOS_FLAGS=--json)
 	@$(PY) -m rig.chaos $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) --faults $(or $(CHAOS_FAULTS),200) $(CHAOS_FLAGS)
