@@ -33,7 +33,7 @@ class KubectlUser:
 
     def delete(self, name: str = "demo") -> None:
         """``kubectl delete``, and wait until it is gone."""
-        done = self.cluster.kubectl("delete", IMPORT, name, "-n", self.namespace, "--timeout=60s")
+        done = self.cluster.kubectl("delete", IMPORT, name, "-n", self.namespace, "--timeout=180s")
         assert done.returncode == 0, done.stderr + self.operator.log.read_text()[-4000:]
 
     def ask_to_delete(self, kind: str, name: str) -> None:

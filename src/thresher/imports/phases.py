@@ -220,7 +220,8 @@ or a suspension takes effect wherever the import stood.
   all findings at once. `skipPreflightChecks` turns blockers into warnings, except a name that is taken and a
   suspended VM.
 - A VM of the target's name that this import did not make is never touched.
-- The guest is asked to shut down; after `gracefulShutdownTimeoutSeconds` the VM is switched off.
+- The guest is asked to shut down; after `gracefulShutdownTimeoutSeconds` the VM is switched off. An import that is
+  interrupted meanwhile stays for that time and a minute more, to switch a guest on again that obeys late.
 - Disks and images are summarised by content: one that failed is never hidden by one that is still coming.
 - A disk that is copied is submitted at once, and its image imported while the others still arrive; the phase follows
   when all of them are there. With `diskMode: volume` a volume that holds its disk is its own image.

@@ -15,6 +15,8 @@ from thresher.model.units import MIB, Bytes
 from thresher.samples.disk import sample_disk
 
 CAPACITY = Bytes(32 * MIB)
+LATE_S = 180.0
+"""A guest that never shuts down is waited for longer than its graceful time-out, as it may obey late."""
 SAID = "came from the vCenter"
 
 SOURCE = """
@@ -159,7 +161,7 @@ def test_whenever_it_is_cancelled_the_source_runs_again_and_nothing_stays(
         user.delete()
     else:
         user.change(suspend=True)
-        wait(lambda: "Suspended" in true_conditions(user), what="it is not suspended", log=user.operator.log)
+        user.wait(lambda: "Suspended" in true_conditions(user), "it is not suspended", LATE_S)
     assert vc.power("web") == POWERED_ON
     assert not vc.leases()
     assert len(vc.sessions()) <= 1, "the operator keeps one for its next look; the worker's is gone"
