@@ -79,7 +79,7 @@ class OpenstackCloud:
         self.user: Connection = population.connect_user(self.endpoint)
         self.admin: Connection = population.connect_admin(self.endpoint)
         self.make = Things(self.user, self.admin, folder / "data")
-        self.mishaps = Mishaps(self.user, self.admin, folder / "data")
+        self.mishaps = Mishaps(self.user, self.admin, folder / "data", gates["keystone"])
 
     def application_credential(self, name: str = "import") -> Credential:
         """A new application credential of the importing user."""

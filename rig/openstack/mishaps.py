@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from rig.openstack.gateway import Fault, Gateway
 from rig.openstack.population import Connection
 
 _SECOND_S = 1.1
@@ -28,7 +29,8 @@ Operation = Literal[
 class Mishaps:
     """Faults of a cloud; :meth:`mend` ends those that last."""
 
-    def __init__(self, user: Connection, admin: Connection, data: Path) -> None:
+    def __init__(self, user: Connection, admin: Connection, data: Path, keystone: Gateway) -> None:
+        self._keystone = keystone
         self._user = user
         self._admin = admin
         self._data = data
@@ -81,12 +83,18 @@ class Mishaps:
     def revoke_all(self) -> None:
         """Revoke every token that the importing user has, by disabling and enabling the user.
 
-        Keystone counts in whole seconds: a token that is granted in the second of its revocations is revoked, too.
+        Keystone counts in whole seconds: a token that is granted in the second of its revocations is revoked, too. A
+        login meanwhile waits for so long: it is the tokens that end here, and not the user.
         """
         user = self._user.current_user_id
-        self._admin.identity.update_user(user, is_enabled=False)
-        self._admin.identity.update_user(user, is_enabled=True)
-        time.sleep(_SECOND_S)
+        logins = Fault("POST .*/auth/tokens", times=None, delay_s=2 * _SECOND_S)
+        self._keystone.faults.append(logins)
+        try:
+            self._admin.identity.update_user(user, is_enabled=False)
+            self._admin.identity.update_user(user, is_enabled=True)
+            time.sleep(_SECOND_S)
+        finally:
+            logins.times = 0
 
     def mend(self) -> None:
         """End the driver's faults, and give the project its quotas back."""

@@ -14,6 +14,8 @@ GIB = 1 << 30
 class RigDriver(fake.FakeDriver):
     """Keeps the root disk of a server that boots from an image in a sparse raw file, and uploads it as a snapshot."""
 
+    capabilities = fake.FakeDriver.capabilities | {"supports_secure_boot": True}  # else such a server has no valid host
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.resources = fake.Resources(vcpus=1000, memory_mb=1 << 20, local_gb=100_000)
