@@ -26,8 +26,8 @@ async def after_the_end(tools: Tools, vmi: Object, spec: ImportSpec, ref: Source
     freed = await free_slot(tools, spec)
     tools.metrics.phase(spec.uid, memory.phase)
     if deleted_at(vmi) is not None:
-        if memory.recorded.copies:
-            await _sweep_once_more(tools, vmi, spec, ref, memory)
+        if memory.recorded.copies and not await _swept_once_more(tools, vmi, spec, ref, memory):
+            return False
         await remove_transfer(tools, spec)
         await remove_finalizer(tools, vmi)
     elif memory.vm is not None and TABLE[memory.phase].succeeded:
@@ -37,13 +37,19 @@ async def after_the_end(tools: Tools, vmi: Object, spec: ImportSpec, ref: Source
     return freed
 
 
-async def _sweep_once_more(tools: Tools, vmi: Object, spec: ImportSpec, ref: SourceReference, memory: Memory) -> None:
-    """Copies that could not be removed when the import ended may be removable now; what stays is told by its name."""
+async def _swept_once_more(tools: Tools, vmi: Object, spec: ImportSpec, ref: SourceReference, memory: Memory) -> bool:
+    """Remove copies that could not be removed when the import ended; what stays is told by its name.
+
+    Returns:
+        Whether that was tried; false where a worker is still there, which may make more of them.
+    """
     world, memory = await look(tools, spec, ref, memory)
     try:
-        await Undoing(tools, spec, world, memory).do(Sweep())
+        _, held = await Undoing(tools, spec, world, memory).do(Sweep())
     except (SourceError, UsageError) as error:
         await tools.events.tell(vmi, "CleanupIncomplete", f"{error} {_left_at_source(memory)}", WARNING)
+        return True
+    return held is None
 
 
 def _left_at_source(memory: Memory) -> str:
