@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 LOCK := VIRTUAL_ENV=.venv .venv/bin/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header \
   --no-annotate
 
@@ -36,12 +37,11 @@ rig-openstack: rig ## the same, and OpenStack's services (700 MB from PyPI, and 
 	@scripts/setup.sh $(APT_OPENSTACK)
 	@$(PY) -m rig openstack
 
-PARALLEL := $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: rig ## run every test but those that need OpenStack's services
-	@$(PARALLEL)
+	@$(PYTEST)
 
 test-openstack: rig-openstack ## import from OpenStack's real services: a quarter of an hour, as a volume has a GiB at least
-	@$(PARALLEL) tests/openstack
+	@$(PYTEST) tests/openstack
 
 chaos: rig ## CHAOS_FAULTS (200) faults of CHAOS_SEED while imports run (about a quarter of an hour; CHAOS_FLAGS=--json)
 	@$(PY) -m rig.chaos $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) --faults $(or $(CHAOS_FAULTS),200) $(CHAOS_FLAGS)

@@ -31,9 +31,9 @@ class KubectlUser:
         done = self.cluster.kubectl("patch", IMPORT, name, "-n", self.namespace, "--type=merge", "-p", patch)
         assert done.returncode == 0, done.stderr
 
-    def delete(self, name: str = "demo") -> None:
+    def delete(self, name: str = "demo", seconds: int = 60) -> None:
         """``kubectl delete``, and wait until it is gone."""
-        done = self.cluster.kubectl("delete", IMPORT, name, "-n", self.namespace, "--timeout=180s")
+        done = self.cluster.kubectl("delete", IMPORT, name, "-n", self.namespace, f"--timeout={seconds}s")
         assert done.returncode == 0, done.stderr + self.operator.log.read_text()[-4000:]
 
     def ask_to_delete(self, kind: str, name: str) -> None:

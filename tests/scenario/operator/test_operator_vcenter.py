@@ -15,7 +15,7 @@ from thresher.model.units import MIB, Bytes
 from thresher.samples.disk import sample_disk
 
 CAPACITY = Bytes(32 * MIB)
-LATE_S = 180.0
+LATE_S = 180
 """A guest that never shuts down is waited for longer than its graceful time-out, as it may obey late."""
 SAID = "came from the vCenter"
 
@@ -158,7 +158,7 @@ def test_whenever_it_is_cancelled_the_source_runs_again_and_nothing_stays(
         log=user.operator.log,
     )
     if how == "delete":
-        user.delete()
+        user.delete(seconds=LATE_S)
     else:
         user.change(suspend=True)
         user.wait(lambda: "Suspended" in true_conditions(user), "it is not suspended", LATE_S)

@@ -81,10 +81,9 @@ class Pass:
         Raises:
             TargetError: the API server did not answer.
         """
-        whole = (self.tools, self.vmi, self.spec, self.memory)
         if self.memory.over:
             return None if await after_the_end(self.tools, self.vmi, self.spec, self.ref, self.memory) else SOON
-        if await let_go(*whole):
+        if await let_go(self.tools, self.vmi, self.spec, self.memory):
             return None
         self._world, self.memory = await look(self.tools, self.spec, self.ref, self.memory)
         self._measure()
